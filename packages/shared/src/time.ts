@@ -1,0 +1,61 @@
+const zoned = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:[Zz]|[+-]\d\d(?::?\d\d)?)$/;
+const unzoned = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?$/;
+const milliseconds = /^-?\d{11,15}$/;
+
+// 0001-01-01 and 9999-12-31: both JavaScript and PostgreSQL write these years with four digits.
+const earliest = -62_135_596_800_000;
+const latest = 253_402_300_799_999;
+
+/** Skews below this are network delay and clock drift, not a wrong clock. Larger ones are rounded to multiples of it. */
+export const skewStepMs = 300_000;
+
+/**
+ * Reads an ISO 8601 time (UTC where it names no zone) or milliseconds since 1970, also as text.
+ * Null where it cannot be read or lies outside the years 1 to 9999.
+ */
+export function readTime(value: unknown): number | null {
+  if (typeof value === 'number') return inRange(Math.trunc(value));
+  if (typeof value !== 'string') return null;
+  // By far the most frequent form, what Date.prototype.toISOString writes.
+  if (value.length === 24 && value.charCodeAt(23) === 90 && value.charCodeAt(10) === 84) {
+    const time = Date.parse(value);
+    if (time === time) return inRange(time);
+  }
+  const text = value.trim();
+  if (zoned.test(text)) return inRange(Date.parse(normalised(text)));
+  if (unzoned.test(text)) return inRange(Date.parse(`${normalised(text)}${text.length > 10 ? 'Z' : ''}`));
+  if (milliseconds.test(text)) return inRange(Number(text));
+  return null;
+}
+
+/** The one form that every JavaScript engine must parse: `T`, a dot, three digits, `Z` or `+hh:mm`. */
+function normalised(text: string): string {
+  return text
+    .replace(/[t ]/, 'T')
+    .replace(/\s/, '')
+    .replace(',', '.')
+    .replace(/(\.\d{3})\d+/, '$1')
+    .replace(/z$/, 'Z')
+    .replace(/([+-]\d\d)(\d\d)?$/, (all, hours: string, minutes: string | undefined, at: number) =>
+      at < 13 ? all : `${hours}:${minutes ?? '00'}`,
+    );
+}
+
+function inRange(time: number): number | null {
+  return time >= earliest && time <= latest ? time : null;
+}
+
+/** The three clocks of a touchpoint, in milliseconds since 1970. */
+export type Clocks = { clientTime: number; sentAt: number | null; receivedAt: number };
+
+/**
+ * When a touchpoint happened, by the collector's clock. A client clock that is 300 s or more wrong is set right by
+ * the skew, rounded to the nearest 300 s (halves away from zero); smaller differences are transit time and shift
+ * nothing. Never after `receivedAt`.
+ */
+export function occurredAtOf({ clientTime, sentAt, receivedAt }: Clocks): number {
+  const skew = sentAt === null ? 0 : receivedAt - sentAt;
+  const size = Math.abs(skew);
+  const shift = size < skewStepMs ? 0 : Math.sign(skew) * Math.round(size / skewStepMs) * skewStepMs;
+  return Math.min(clientTime + shift, receivedAt);
+}
