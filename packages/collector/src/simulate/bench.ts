@@ -136,7 +136,10 @@ export function* benchBatches(options: BenchOptions): Generator<BenchBatch> {
     }
     session.next += 1;
     if (session.next < session.steps.length) {
-      const gapMs = Math.min(1_200_000, 500 + random.wait(benchProfile.meanSecondsBetweenTouchpoints * 1_000));
+      const gapMs = Math.min(
+        1_200_000,
+        500 + random.wait(benchProfile.meanSecondsBetweenTouchpoints * 1_000),
+      );
       open.push(atMs + gapMs, session);
     }
   }

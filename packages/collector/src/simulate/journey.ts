@@ -228,9 +228,7 @@ function afterOrder(
       touchpoint: {
         id: uuidV7(thenMs, random),
         name,
-        ...(person.signedIn.has(device)
-          ? { user_id: person.userId }
-          : { anonymous_id: device.anonymousId }),
+        ...(person.signedIn.has(device) ? { user_id: person.userId } : { anonymous_id: device.anonymousId }),
         occurred_at: new Date(thenMs).toISOString(),
         source: name === 'support_ticket_opened' ? 'support' : 'server',
         properties: { transaction_id: orderId, ...properties },

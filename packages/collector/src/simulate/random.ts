@@ -72,8 +72,7 @@ export function zipf(count: number): (random: Random) => number {
 }
 
 const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const hex16 = (bits: number) =>
-  `${hexOfByte[(bits >>> 8) & 255] ?? ''}${hexOfByte[bits & 255] ?? ''}`;
+const hex16 = (bits: number) => `${hexOfByte[(bits >>> 8) & 255] ?? ''}${hexOfByte[bits & 255] ?? ''}`;
 
 /** A UUID v7 whose random part comes from `random`, so that a seed repeats it. */
 export function uuidV7(atMs: number, random: Random): string {

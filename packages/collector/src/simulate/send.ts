@@ -6,7 +6,13 @@ import { Pool } from 'undici';
 export type Shipment = { key: string; events: readonly string[] };
 
 /** What the collector answered, added up. */
-export type Tally = { accepted: number; rejected: number; requests: number; retries: number; reasons: Map<string, number> };
+export type Tally = {
+  accepted: number;
+  rejected: number;
+  requests: number;
+  retries: number;
+  reasons: Map<string, number>;
+};
 
 export type SendOptions = {
   /** The collector, `http://127.0.0.1:4000`. */
@@ -97,10 +103,7 @@ export async function send(shipments: Iterable<Shipment>, options: SendOptions):
   return tally;
 }
 
-type Answer =
-  | { kind: 'answered' }
-  | { kind: 'busy'; afterMs?: number }
-  | { kind: 'refused'; detail: string };
+type Answer = { kind: 'answered' } | { kind: 'busy'; afterMs?: number } | { kind: 'refused'; detail: string };
 
 function count(tally: Tally, text: string): void {
   const { results } = JSON.parse(text) as { results: { status: string; reason?: string }[] };
