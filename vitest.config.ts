@@ -7,13 +7,21 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'benchmarks/src/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'examples/*/src/**/*.test.ts',
+            'benchmarks/src/**/*.test.ts',
+          ],
         },
       },
       {
         test: {
           name: 'system',
-          include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'benchmarks/test/**/*.test.ts'],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+            'benchmarks/test/**/*.test.ts',
+          ],
           globalSetup: ['packages/collector/test/support/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

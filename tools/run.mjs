@@ -36,11 +36,15 @@ function install(title, command, args, options) {
   const done = spawnSync(command, args, { ...options, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (done.status === 0) return;
   const output = `${done.stdout ?? ''}${done.stderr ?? ''}`;
-  if (done.error?.code === 'ENOENT') stop(`${command} is not installed; Milepost needs Node 20.19 or newer with npm.`);
+  if (done.error?.code === 'ENOENT')
+    stop(`${command} is not installed; Milepost needs Node 20.19 or newer with npm.`);
   const unreachable =
     /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ERR_PNPM_META_FETCH_FAIL|error sending request|dns error)\b/i;
   const [reason] = unreachable.exec(output) ?? [];
-  if (reason) stop(`the npm registry cannot be reached (${reason}); check the network or npm's registry setting, then run the same command again.`);
+  if (reason)
+    stop(
+      `the npm registry cannot be reached (${reason}); check the network or npm's registry setting, then run the same command again.`,
+    );
   process.stderr.write(output);
   stop(`${command} ${args[0]} failed; its output is above.`);
 }
@@ -53,7 +57,13 @@ function npm() {
 }
 
 const env = cleanEnvironment();
-const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--fetch-retries=2', '--fetch-retry-maxtimeout=5000'];
+const quiet = [
+  '--no-audit',
+  '--no-fund',
+  '--no-update-notifier',
+  '--fetch-retries=2',
+  '--fetch-retry-maxtimeout=5000',
+];
 
 function installToolchain() {
   const stamp = join(toolchain, 'node_modules', '.stamp');

@@ -1,4 +1,46 @@
-/** Starts what the system tests share. */
-export default async function setup(): Promise<() => Promise<void>> {
-  return async () => {};
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startPostgres } from '../../src/database/embedded.ts';
+import { migrate } from '../../src/database/migrate.ts';
+import { createPool } from '../../src/database/pool.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** URL of the template database: every migration applied, no rows. Nobody may stay connected to it. */
+    templateUrl: string;
+  }
+}
+
+/** Starts the one PostgreSQL of a run and migrates the database that every test file clones. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(join(tmpdir(), 'milepost-test-'));
+  chmodSync(folder, 0o700);
+  const server = await startPostgres({
+    folder,
+    // a test run need not survive a power cut
+    settings: {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '300',
+      shared_buffers: '256MB',
+    },
+  });
+  const pool = createPool(server.url);
+  try {
+    await migrate(pool);
+  } catch (error) {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await pool.end();
+  }
+  project.provide('templateUrl', server.url);
+  return async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
 }

@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type pg from 'pg';
+import { Refusal } from '../refusal.ts';
+
+const defaultFolder = fileURLToPath(new URL('../../../../migrations', import.meta.url));
+
+// One runner at a time in a database; any fixed number will do.
+const runnerLock = 7_365_511;
+
+type SqlFile = { number: number; name: string; text: string; checksum: string };
+
+/** What a run changed: the numbered files it applied, and whether functions and views were built anew. */
+export type Migrated = { applied: string[]; isRebuilt: boolean };
+
+export type MigrateOptions = {
+  /** Where the files lie: `NNNN_*.sql`, `definitions/NN_*.sql`, `views/NN_*.sql`. Default: the repository's migrations/. */
+  folder?: string;
+  onProgress?: (line: string) => void;
+};
+
+/**
+ * Brings a database to this version: numbered files once each and forward only, then functions (definitions/) and
+ * views (views/) whole, in one transaction, when any of their files changed. Waits while another runner is at work.
+ */
+export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Promise<Migrated> {
+  const folder = options.folder ?? defaultFolder;
+  const client = await pool.connect();
+  let failure: Error | undefined;
+  try {
+    await client.query('select pg_advisory_lock($1)', [runnerLock]);
+    const applied = await applyNumbered(client, folder, options.onProgress);
+    const isRebuilt = await rebuild(client, folder, applied.length > 0);
+    if (isRebuilt) options.onProgress?.('functions and views rebuilt');
+    await makePartitions(client);
+    await client.query('select pg_advisory_unlock($1)', [runnerLock]);
+    return { applied, isRebuilt };
+  } catch (error) {
+    failure = error as Error;
+    throw error;
+  } finally {
+    client.release(failure); // a failed run's connection is closed, which gives its lock back
+  }
+}
+
+async function applyNumbered(client: pg.PoolClient, folder: string, onProgress?: (line: string) => void) {
+  const files = await sqlFilesIn(folder);
+  const known = await appliedIn(client);
+  refuseForeignHistory(files, known);
+  const applied: string[] = [];
+  for (const file of files.filter(({ number }) => !known.has(number))) {
+    await inTransaction(client, file.name, async () => {
+      await runFile(client, file.name, file.text);
+      await client.query(`
+        create table if not exists store.migrations (
+          number integer primary key,
+          name text not null,
+          checksum text not null,
+          applied_at timestamptz not null default now()
+        )`);
+      await client.query('insert into store.migrations (number, name, checksum) values ($1, $2, $3)', [
+        file.number,
+        file.name,
+        file.checksum,
+      ]);
+    });
+    applied.push(file.name);
+    onProgress?.(`${file.name} applied`);
+  }
+  return applied;
+}
+
+/** Compares what was applied with the files here; a database that knows more, or knows it otherwise, is refused. */
+function refuseForeignHistory(files: SqlFile[], known: Map<number, { name: string; checksum: string }>) {
+  const here = new Map(files.map((file) => [file.number, file]));
+  const newestHere = Math.max(0, ...here.keys());
+  const newestThere = Math.max(0, ...known.keys());
+  if (newestThere > newestHere) {
+    throw new Refusal(
+      `the data belongs to a newer Milepost (it is at migration ${newestThere}, this version knows ${newestHere}); update Milepost, or start with another database.`,
+    );
+  }
+  for (const [number, { name, checksum }] of known) {
+    const file = here.get(number);
+    if (!file)
+      throw new Refusal(
+        `migration ${name} was applied to this database, but its file is not here; restore it.`,
+      );
+    if (file.checksum !== checksum) {
+      throw new Refusal(
+        `migration ${file.name} was changed after it was applied to this database; restore the file and write the change as a new migration.`,
+      );
+    }
+    if (file.name !== name) {
+      throw new Refusal(
+        `migration ${name} was renamed to ${file.name} after it was applied; give it its name back.`,
+      );
+    }
+  }
+}
+
+async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean): Promise<boolean> {
+  const definitions = await sqlFilesIn(join(folder, 'definitions'));
+  const views = await sqlFilesIn(join(folder, 'views'));
+  const all = [...definitions, ...views];
+  if (all.length === 0) return false;
+  const checksum = checksumOf(all.map((file) => `${file.name} ${file.checksum}`).join('\n'));
+  await client.query(`
+    create table if not exists store.rebuilds (
+      what text primary key,
+      checksum text not null,
+      rebuilt_at timestamptz not null default now()
+    )`);
+  const last = await client.query<{ checksum: string }>(
+    `select checksum from store.rebuilds where what = 'definitions and views'`,
+  );
+  if (!isForced && last.rows[0]?.checksum === checksum) return false;
+  await inTransaction(client, 'definitions and views', async () => {
+    for (const file of definitions) await runFile(client, `definitions/${file.name}`, file.text);
+    // Views are made anew because `create or replace view` cannot rename, reorder or drop a column.
+    if (views.length > 0) await client.query('drop schema if exists journey cascade; create schema journey');
+    for (const file of views) await runFile(client, `views/${file.name}`, file.text);
+    await client.query(
+      `insert into store.rebuilds (what, checksum) values ('definitions and views', $1)
+       on conflict (what) do update set checksum = excluded.checksum, rebuilt_at = now()`,
+      [checksum],
+    );
+  });
+  return true;
+}
+
+/** Partitions are made ahead of the clock, here and daily by derive. */
+async function makePartitions(client: pg.PoolClient) {
+  const { rows } = await client.query<{ exists: boolean }>(
+    `select to_regprocedure('store.make_partitions(timestamp with time zone)') is not null as exists`,
+  );
+  if (rows[0]?.exists) await client.query('select store.make_partitions(now())');
+}
+
+async function appliedIn(client: pg.PoolClient): Promise<Map<number, { name: string; checksum: string }>> {
+  const { rows } = await client.query<{ exists: boolean }>(
+    `select to_regclass('store.migrations') is not null as exists`,
+  );
+  if (!rows[0]?.exists) return new Map();
+  const known = await client.query<{ number: number; name: string; checksum: string }>(
+    'select number, name, checksum from store.migrations order by number',
+  );
+  return new Map(known.rows.map(({ number, ...rest }) => [number, rest]));
+}
+
+async function sqlFilesIn(folder: string): Promise<SqlFile[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const files = await Promise.all(
+    names
+      .filter((name) => name.endsWith('.sql'))
+      .map(async (name): Promise<SqlFile> => {
+        const number = Number(/^(\d+)_/.exec(name)?.[1] ?? Number.NaN);
+        if (!Number.isInteger(number))
+          throw new Refusal(`${name} in ${folder} needs a number in front, as in 0007_name.sql.`);
+        const text = await readFile(join(folder, name), 'utf8');
+        return { number, name, text, checksum: checksumOf(text) };
+      }),
+  );
+  files.sort((left, right) => left.number - right.number || (left.name < right.name ? -1 : 1));
+  return files;
+}
+
+// Line ends do not count: git may turn them on the way to another system.
+function checksumOf(text: string): string {
+  return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+}
+
+async function inTransaction(client: pg.PoolClient, name: string, body: () => Promise<void>) {
+  await client.query('begin');
+  try {
+    await body();
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // the connection may be what failed
+    throw error instanceof Refusal || (error as Error).message.startsWith('migrations/')
+      ? error
+      : new Error(`migrations/${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Runs one file and says where in it PostgreSQL stumbled. */
+async function runFile(client: pg.PoolClient, name: string, text: string) {
+  try {
+    await client.query(text);
+  } catch (error) {
+    const position = Number((error as { position?: string }).position ?? Number.NaN);
+    const line = Number.isNaN(position) ? '' : `:${text.slice(0, position).split('\n').length}`;
+    throw new Error(`migrations/${name}${line}: ${(error as Error).message}`, { cause: error });
+  }
+}

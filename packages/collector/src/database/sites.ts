@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+
+/** The settings of a site that an operator may give, by column of `store.sites`. Absent ones keep their default. */
+export type SiteSettings = Partial<{
+  name: string;
+  time_zone: string;
+  currency: string;
+  allowed_origins: string[];
+  own_hosts: string[];
+  consent_required: boolean;
+  session_gap: string;
+  session_limit: string;
+  is_session_split_by_campaign: boolean;
+  engaged_after: string;
+  cart_delay: string;
+  checkout_delay: string;
+  cart_expiry: string;
+  self_recovery_window: string;
+  lapsed_after: string;
+  is_refund_by_write_key_accepted: boolean;
+  oldest_live_touchpoint: string;
+  model_name: string;
+  model_version: number;
+}>;
+
+const columns = [
+  'name',
+  'time_zone',
+  'currency',
+  'allowed_origins',
+  'own_hosts',
+  'consent_required',
+  'session_gap',
+  'session_limit',
+  'is_session_split_by_campaign',
+  'engaged_after',
+  'cart_delay',
+  'checkout_delay',
+  'cart_expiry',
+  'self_recovery_window',
+  'lapsed_after',
+  'is_refund_by_write_key_accepted',
+  'oldest_live_touchpoint',
+  'model_name',
+  'model_version',
+] as const satisfies readonly (keyof SiteSettings)[];
+
+function given(settings: SiteSettings) {
+  return columns.filter((column) => settings[column] !== undefined);
+}
+
+/** Makes a site and returns its id: the next number. */
+export async function createSite(db: pg.Pool, settings: SiteSettings & { name: string }): Promise<number> {
+  const named = given(settings);
+  const client = await db.connect();
+  try {
+    await client.query('begin');
+    await client.query('lock table store.sites in share row exclusive mode'); // two at once would take the same number
+    const { rows } = await client.query<{ site_id: number }>(
+      `insert into store.sites (site_id, person_secret, ${named.join(', ')})
+       select coalesce(max(site_id), 0) + 1, $1, ${named.map((_, index) => `$${index + 2}`).join(', ')} from store.sites
+       returning site_id`,
+      [randomBytes(32), ...named.map((column) => settings[column])],
+    );
+    await client.query('commit');
+    const [row] = rows;
+    if (!row) throw new Error('the site was not stored');
+    return row.site_id;
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // the first error is the one to tell
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+/** Changes settings of a site; false where there is no such site. */
+export async function updateSite(db: pg.Pool, siteId: number, settings: SiteSettings): Promise<boolean> {
+  const named = given(settings);
+  const changes = named.map((column, index) => `${column} = $${index + 2}`).join(', ') || 'site_id = site_id';
+  const { rowCount } = await db.query(`update store.sites set ${changes} where site_id = $1`, [
+    siteId,
+    ...named.map((column) => settings[column]),
+  ]);
+  return (rowCount ?? 0) > 0;
+}
+
+/** Every site with its settings, without its secret. */
+export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]> {
+  const { rows } = await db.query<Record<string, unknown>>(
+    `select site_id, created_at, ${columns
+      .map((column) =>
+        /_(gap|limit|after|delay|expiry|window|touchpoint)$/.test(column) ? `${column}::text` : column,
+      )
+      .join(', ')}
+     from store.sites order by site_id`,
+  );
+  return rows;
+}
