@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { Problem } from '../problems.ts';
+import { accessOf, requireScope } from './access.ts';
+import type { Access } from './access.ts';
+import { registerDocuments } from './documents.ts';
+import type { ApiOptions } from './route.ts';
+import { cartRoutes } from './routes/carts.ts';
+import { orderRoutes } from './routes/orders.ts';
+import { personRoutes } from './routes/persons.ts';
+import { stageRoutes } from './routes/stages.ts';
+import { transitionRoutes } from './routes/transitions.ts';
+
+/** The Stage API, its description at `/openapi.json` and its pages at `/docs`. Reads the views of schema `journey`. */
+export async function api(app: FastifyInstance, options: ApiOptions): Promise<void> {
+  await registerDocuments(app);
+  await app.register(async (routes: FastifyInstance) => {
+    routes.setValidatorCompiler(validatorCompiler);
+    routes.setSerializerCompiler(serializerCompiler);
+    routes.setSchemaErrorFormatter(([error], where) => {
+      const parameter = error?.instancePath.replace(/^\//, '') ?? '';
+      return new Problem(
+        'invalid-query',
+        `${parameter === '' ? `The ${where}` : `\`${parameter}\``} ${error?.message ?? 'is wrong'}.`,
+      );
+    });
+
+    routes.decorateRequest('access', null as unknown as Access);
+    routes.addHook('onRequest', async (request, reply) => {
+      // what a key may see is nobody else's, and true for this moment only
+      void reply.header('cache-control', 'private, no-store');
+      request.access = await accessOf(options.pool, request);
+      const { scope } = request.routeOptions.config;
+      if (scope !== undefined) requireScope(request.access, scope);
+    });
+
+    const typed = routes.withTypeProvider<ZodTypeProvider>();
+    await stageRoutes(typed, options);
+    await personRoutes(typed, options);
+    await transitionRoutes(typed, options);
+    await cartRoutes(typed, options);
+    await orderRoutes(typed, options);
+  });
+}

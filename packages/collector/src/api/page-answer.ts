@@ -1,0 +1,120 @@
+import { stringify } from 'csv-stringify/sync';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Page } from './page.ts';
+
+/** `limit` and `cursor`, which every list takes. */
+export const pageParameters = {
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(100)
+    .meta({ description: 'Rows a page, 1 to 1,000.', examples: [50] }),
+  cursor: z.string().min(1).max(2000).optional().meta({
+    description:
+      'The `next_cursor` of the page before, with the same filters. Leave it out for the first page.',
+  }),
+};
+
+/** `since` and `until`, for lists that have a time. */
+export const timeParameters = (column: string) => ({
+  since: instantParameter(`Only rows whose \`${column}\` is at or after this instant.`),
+  until: instantParameter(`Only rows whose \`${column}\` is before this instant.`),
+});
+
+/** `order`, for lists sorted by time. */
+export const orderParameter = (column: string, first: 'newest' | 'oldest') =>
+  z
+    .enum(['newest', 'oldest'])
+    .default(first)
+    .meta({ description: `Sorted by \`${column}\`, which end first.` });
+
+/** The sort direction behind the parameter `order`. */
+export const directionOf = (order: 'newest' | 'oldest') => (order === 'newest' ? 'desc' : 'asc');
+
+const instantParameter = (description: string) =>
+  z.iso
+    .datetime({
+      offset: true,
+      error: 'is not an instant like 2026-01-31T12:00:00Z (a + in an offset has to be written %2B)',
+    })
+    .optional()
+    .meta({ description, examples: ['2026-01-01T00:00:00Z'] });
+
+/** The two forms of a list: JSON under its own name, and CSV. */
+export function pageSchema<Name extends string, Row extends z.ZodObject>(
+  name: Name,
+  row: Row,
+  description: string,
+) {
+  return {
+    description,
+    headers: {},
+    content: {
+      'application/json': {
+        schema: z.object({
+          [name]: z.array(row),
+          next_cursor: z
+            .string()
+            .nullable()
+            .meta({ description: 'Opens the next page; null on the last one.' }),
+        }),
+      },
+      'text/csv': {
+        schema: z.string().meta({
+          description:
+            'One line a row under a header line with the names of the JSON; nested values as JSON. A text that a spreadsheet would take for a formula begins with an apostrophe. The next page is in the `Link` header.',
+        }),
+      },
+    },
+  };
+}
+
+/** Answers a page in the form the request accepts, with a `Link` to the next one. */
+export async function sendPage<Row extends object>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { name, row, page }: { name: string; row: z.ZodObject; page: Page<Row> },
+): Promise<FastifyReply> {
+  void reply.header('vary', 'accept');
+  if (page.nextCursor !== null) {
+    const next = new URL(request.url, 'http://localhost');
+    next.searchParams.set('cursor', page.nextCursor);
+    void reply.header('link', `<${next.pathname}${next.search}>; rel="next"`);
+  }
+  if (!prefersCsv(request.headers.accept)) {
+    return reply.send({ [name]: page.rows, next_cursor: page.nextCursor });
+  }
+  return reply.type('text/csv; charset=utf-8').send(csvOf(page.rows, Object.keys(row.shape)));
+}
+
+function csvOf(rows: object[], columns: string[]): string {
+  return stringify(rows, {
+    columns,
+    header: true,
+    record_delimiter: 'windows', // RFC 4180
+    escape_formulas: true,
+    cast: {
+      boolean: String,
+      object: (value) => JSON.stringify(value),
+    },
+  });
+}
+
+/** Whether an `Accept` header wants CSV at least as much as JSON. Absent, or anything at all: JSON. */
+export function prefersCsv(accept = ''): boolean {
+  const weightOf = (type: string) => {
+    const range = accept
+      .toLowerCase()
+      .split(',')
+      .map((part) => part.trim().split(/\s*;\s*/))
+      .find(([name]) => name === type);
+    if (range === undefined) return 0;
+    const weight = range.find((parameter) => parameter.startsWith('q='));
+    return weight === undefined ? 1 : Number(weight.slice(2)) || 0;
+  };
+  const csv = weightOf('text/csv');
+  return csv > 0 && csv >= weightOf('application/json');
+}

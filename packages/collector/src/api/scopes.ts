@@ -1,0 +1,19 @@
+/** What a secret key may do. A closed list: a key holds some of these words in `store.keys.scopes`. */
+export const scopes = {
+  'write:events': 'Send touchpoints that are trusted.',
+  'read:stages': 'Read the stages with their counts, rates and times.',
+  'read:persons': 'Read persons: their stage, traits, identities and transitions.',
+  'read:carts': 'Read carts and their lines.',
+  'read:orders': 'Read orders.',
+  'read:contacts':
+    'See plain e-mail addresses and phone numbers where the routes above would leave them out.',
+} as const;
+
+/** One word of a key's scopes. */
+export type Scope = keyof typeof scopes;
+
+/** Every scope there is. */
+export const allScopes = Object.keys(scopes) as Scope[];
+
+/** What a new secret key may do unless told otherwise: everything but see contacts. */
+export const defaultScopes: Scope[] = allScopes.filter((scope) => scope !== 'read:contacts');
