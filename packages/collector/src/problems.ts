@@ -36,6 +36,7 @@ const problems = {
   'buffer-full': { status: 503, title: 'The collector holds all it can' },
   'buffer-unavailable': { status: 503, title: 'The collector cannot store anything right now' },
   'keys-unavailable': { status: 503, title: 'The collector cannot check the key right now' },
+  'database-unavailable': { status: 503, title: 'The answer cannot be read right now' },
   'shutting-down': { status: 503, title: 'The collector is shutting down' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   internal: { status: 500, title: 'Something went wrong inside' },
@@ -59,7 +60,11 @@ export class Problem extends Error {
   readonly detail: string;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(type: ProblemType, detail: string, { headers = {} }: { headers?: Record<string, string> } = {}) {
+  constructor(
+    type: ProblemType,
+    detail: string,
+    { headers = {} }: { headers?: Record<string, string> } = {},
+  ) {
     super(`${type}: ${detail}`);
     this.name = 'Problem';
     this.type = type;
