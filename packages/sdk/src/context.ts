@@ -1,0 +1,23 @@
+/** Where a visit came from, as the page's address says. */
+export type Arrival = { campaign?: Record<string, string>; click_ids?: Record<string, string> };
+
+/** Reads UTM parameters and the click ids of advertising networks from a query string. Empty ones count as absent. */
+export function arrivalOf(search: string): Arrival {
+  const arrival: Arrival = {};
+  new URLSearchParams(search).forEach((value, key) => {
+    const [, campaignKey] = /^utm_(source|medium|campaign|term|content|id)$/.exec(key) ?? [];
+    if (!value) return;
+    if (campaignKey) (arrival.campaign ??= {})[campaignKey === 'campaign' ? 'name' : campaignKey] = value;
+    else if (/^(([gy]|dc|ms|fb|tt|tw)cl(k)?id|[gw]braid|li_fat_id|sccid|rdt_cid|epik)$/i.test(key)) {
+      (arrival.click_ids ??= {})[key.toLowerCase()] = value;
+    }
+  });
+  return arrival;
+}
+
+/** Phone, tablet or desktop, by the user agent. An iPad calls itself a Macintosh, but has a touch screen. */
+export function deviceTypeOf(userAgent: string, touchPoints: number): 'mobile' | 'tablet' | 'desktop' {
+  if (/iPad|Tablet|Android(?!.*Mobile)/i.test(userAgent) || (/Macintosh/.test(userAgent) && touchPoints > 1))
+    return 'tablet';
+  return /Mobi/i.test(userAgent) ? 'mobile' : 'desktop';
+}

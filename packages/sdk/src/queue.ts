@@ -1,0 +1,48 @@
+import { timeOfUuid } from './ids.ts';
+import type { LossReason } from './delivery.ts';
+
+/** A queued touchpoint: its id and its JSON. */
+export type Entry = { id: string; text: string };
+
+/** Browsers refuse a keepalive request once the bodies in flight pass 64 KiB together; some is left to the page. */
+export const keepaliveBytes = 60_000;
+
+/** The queue keeps at most so many touchpoints, characters and milliseconds. */
+export const queueLimits = { entries: 1_000, characters: 2_000_000, ageMs: 30 * 86_400_000 };
+
+/** The length of a text in UTF-8. */
+export function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** The first entries that fit together into `maxBytes`, in order, leaving out those that do not fit. */
+export function takeBatch(
+  entries: Entry[],
+  { maxEntries, maxBytes }: { maxEntries: number; maxBytes: number },
+): Entry[] {
+  let bytes = 0;
+  return entries.filter(({ text }) => {
+    const size = maxEntries > 0 ? bytesOf(text) + 1 : maxBytes;
+    if (bytes + size >= maxBytes) return false;
+    bytes += size;
+    maxEntries--;
+    return true;
+  });
+}
+
+/** The entries that must go, oldest first, and why: too old, or the queue is over its limits. */
+export function overflowOf(entries: Entry[], now: number): { id: string; reason: LossReason }[] {
+  const overflow: { id: string; reason: LossReason }[] = [];
+  let characters = 0;
+  let count = 0;
+  for (let index = entries.length; index--;) {
+    const { id, text } = entries[index]!;
+    characters += text.length;
+    // written so that an id without a readable time counts as too old
+    if (!(timeOfUuid(id) > now - queueLimits.ageMs)) overflow.unshift({ id, reason: 'expired' });
+    else if (++count > queueLimits.entries || characters > queueLimits.characters) {
+      overflow.unshift({ id, reason: 'queue_full' });
+    }
+  }
+  return overflow;
+}

@@ -1,0 +1,38 @@
+import { commerceNames } from './commerce.ts';
+import type { TrackerOptions } from './tracker.ts';
+
+/** Options of the loader: those of the tracker that are plain text, and where the script lies. */
+export type SnippetOptions = Omit<TrackerOptions, 'now'> & {
+  /** Address of `milepost.js`. The collector behind it is the default `host`. */
+  script: string;
+};
+
+/** What may be called before the script has arrived. */
+export const snippetCalls: readonly string[] = [
+  'track',
+  'page',
+  'identify',
+  'group',
+  'reset',
+  'consent',
+  'flush',
+  ...commerceNames,
+];
+
+/** The loader's text, to stand in a `<script>` element: queues calls, with their time, until the script arrives. */
+export function snippetCode({ script, ...options }: SnippetOptions): string {
+  // a "</script>" in a value must not end the element
+  const literal = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
+  return [
+    `!function(w,d,s,o){if(w.milepost)return;var m=w.milepost={q:[],o:o,t:Date.now()};`,
+    `${literal(snippetCalls.join(' '))}.split(" ").forEach(function(n){m[n]=function(){var a=arguments,t=Date.now();`,
+    `return new Promise(function(r){m.q.push([n,a,t,r])})}});`,
+    `var e=d.createElement("script");e.async=1;e.src=s;d.head.appendChild(e)}`,
+    `(window,document,${literal(script)},${literal(options)});`,
+  ].join('\n');
+}
+
+/** The few lines that a site pastes into its `<head>`. */
+export function snippet(options: SnippetOptions): string {
+  return `<script>\n${snippetCode(options)}\n</script>`;
+}

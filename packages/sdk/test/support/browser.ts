@@ -1,0 +1,29 @@
+import { chromium as playwright, type Browser, type LaunchOptions } from 'playwright-core';
+import { oneAtATime } from './once.ts';
+
+/**
+ * Starts a Chromium. On Linux it comes out of an npm package, with the libraries it needs; elsewhere the
+ * installed Chrome is taken. `ignoreDefaultArgs` and the like go through `options`.
+ */
+export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
+  const quiet = [
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+  ];
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return playwright.launch({ channel: 'chrome', ...options, args: [...quiet, ...(options.args ?? [])] });
+  }
+  // before the import: makes the package unpack its own libraries and put them into LD_LIBRARY_PATH
+  process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs22.x';
+  const { default: chromium } = await import('@sparticuz/chromium');
+  chromium.setGraphicsMode = false;
+  const executablePath = await oneAtATime('chromium', () => chromium.executablePath());
+  return playwright.launch({
+    executablePath,
+    headless: true,
+    ...options,
+    args: [...chromium.args, ...quiet, ...(options.args ?? [])],
+  });
+}
