@@ -1,0 +1,98 @@
+import { hash } from 'node:crypto';
+import { identityIdOf, type Touchpoint, isWorthlessId, usableIds } from '@milepost/shared';
+import { storable } from './text.ts';
+
+/** What a touchpoint says about who it was. */
+export type Identity = {
+  anonymousId: string | null;
+  userId: string | null;
+  /** The other identities: lists by type, types in alphabetical order; null where there are none. */
+  identities: Record<string, string[]> | null;
+  /** The lead identity's key: of the anonymous id, else the user id, else the first other identity. */
+  identityId: string;
+  /** Whether a worthless id was left out. */
+  hasRefusedId: boolean;
+};
+
+/** Reads who a touchpoint was. A judged touchpoint has an identity; one that has none throws. */
+export function identityOf(event: Touchpoint): Identity {
+  const given = event.identities ?? null;
+  const anonymousId = idOf(event.anonymous_id);
+  const userId = idOf(event.user_id ?? soleIdOf(given?.['user_id']));
+  const identities = given === null && event.traits == null ? null : otherIdentities(event);
+  const [type, value] =
+    anonymousId !== null
+      ? ['anonymous_id', anonymousId]
+      : userId !== null
+        ? ['user_id', userId]
+        : firstOf(identities);
+  return {
+    anonymousId,
+    userId,
+    identities,
+    identityId: keyOf(type, value),
+    hasRefusedId:
+      (event.anonymous_id != null && anonymousId === null) || (event.user_id != null && userId === null),
+  };
+}
+
+function idOf(value: string | number | null | undefined): string | null {
+  if (value == null) return null;
+  const text = typeof value === 'string' ? value : String(value);
+  return isWorthlessId(text) ? null : storable(text);
+}
+
+function soleIdOf(value: unknown): string | number | null {
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof first === 'string' || typeof first === 'number' ? first : null;
+}
+
+function firstOf(identities: Record<string, string[]> | null): [string, string] {
+  for (const type in identities) return [type, identities[type]![0]!];
+  throw new Error('a touchpoint without any identity');
+}
+
+/** E-mail addresses and telephone numbers are identities by the SHA-256 of their normal form. */
+function otherIdentities({ identities, traits }: Touchpoint): Record<string, string[]> | null {
+  const found: [string, string][] = [];
+  for (const type in identities) {
+    if (type === 'user_id' || type === 'anonymous_id') continue;
+    for (const value of usableIds(identities[type])) found.push(normalised(type, storable(value)));
+  }
+  for (const type of ['email', 'phone']) {
+    const value = traits?.[type];
+    if (typeof value === 'string' && !isWorthlessId(value)) found.push(normalised(type, storable(value)));
+  }
+  if (found.length === 0) return null;
+  const byType: Record<string, string[]> = {};
+  for (const [type, value] of found.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))) {
+    const values = (byType[type] ??= []);
+    if (!values.includes(value)) values.push(value);
+  }
+  return byType;
+}
+
+function normalised(type: string, value: string): [string, string] {
+  if (type === 'email') return ['email_sha256', hash('sha256', value.trim().toLowerCase(), 'hex')];
+  if (type === 'phone') return ['phone_sha256', hash('sha256', value.replaceAll(/[^\d+]/g, ''), 'hex')];
+  if (type === 'email_sha256' || type === 'phone_sha256') return [type, value.trim().toLowerCase()];
+  return [type, value];
+}
+
+// Visitors come in runs, so most keys were computed a moment ago. Two generations make a cheap bounded memory.
+const generationSize = 50_000;
+let young = new Map<string, string>();
+let old = new Map<string, string>();
+
+function keyOf(type: string, value: string): string {
+  const text = `${type}:${value}`;
+  let key = young.get(text);
+  if (key !== undefined) return key;
+  key = old.get(text) ?? identityIdOf(type, value);
+  if (young.size >= generationSize) {
+    old = young;
+    young = new Map();
+  }
+  young.set(text, key);
+  return key;
+}

@@ -1,0 +1,66 @@
+import type { Touchpoint, UnjudgedBatch } from '@milepost/shared';
+import type { BufferEntry, Envelope } from '../buffer/buffer.ts';
+import type { Reject } from './rejects.ts';
+import { type TouchpointRow, rowOf, sharedFactsOf } from './row.ts';
+
+/** What one request of the buffer asks to be stored. */
+export type Prepared = { rows: TouchpointRow[]; rejects: Reject[] };
+
+/** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
+export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body'>): Prepared {
+  const prepared: Prepared = { rows: [], rejects: [] };
+  let batch: UnjudgedBatch;
+  try {
+    batch = JSON.parse(
+      Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(),
+    ) as UnjudgedBatch;
+    if (!Array.isArray(batch.batch)) throw new TypeError('no batch');
+  } catch (error) {
+    // Ingest has read it before, so this is a fault of ours or of the disk; it must not stop what comes after.
+    const event = Buffer.from(body).toString();
+    prepared.rejects.push({ ...unstorable(envelope, error), event, index: 0 });
+    return prepared;
+  }
+  const shared = sharedFactsOf(batch, envelope);
+  for (const [index, event] of batch.batch.entries()) {
+    const verdict = envelope.rejected?.[index];
+    if (verdict) {
+      const { siteId, receivedAt, ingestedBy } = envelope;
+      const { reason, detail = null } = verdict;
+      prepared.rejects.push({ siteId, receivedAt, ingestedBy, reason, detail, event: textOf(event), index });
+      continue;
+    }
+    try {
+      prepared.rows.push(rowOf(event as Touchpoint, envelope, shared));
+    } catch (error) {
+      prepared.rejects.push({ ...unstorable(envelope, error), event: textOf(event), index });
+    }
+  }
+  return prepared;
+}
+
+/** The reject of a row that PostgreSQL refuses. */
+export function refusedRow(row: TouchpointRow, error: unknown): Reject {
+  const { siteId, receivedAt, ingestedBy } = row;
+  const detail = messageOf(error);
+  return { siteId, receivedAt, ingestedBy, reason: 'unstorable', detail, event: textOf(row), index: 0 };
+}
+
+function unstorable(
+  { siteId, receivedAt, ingestedBy }: Envelope,
+  error: unknown,
+): Omit<Reject, 'event' | 'index'> {
+  return { siteId, receivedAt, ingestedBy, reason: 'unstorable', detail: messageOf(error) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function textOf(event: unknown): string {
+  try {
+    return JSON.stringify(event) ?? 'null';
+  } catch {
+    return '(nested too deep to be printed)';
+  }
+}

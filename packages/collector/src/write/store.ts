@@ -1,0 +1,104 @@
+import { finished } from 'node:stream/promises';
+import type { ClientBase } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { lineOf, touchpointColumns } from './copy.ts';
+import { Counts, utcDayOf } from './counters.ts';
+import { type Reject, storeRejected } from './rejects.ts';
+import type { TouchpointRow } from './row.ts';
+
+/** Whose touchpoints they are: `live` ones may arm triggers, imported ones never do. */
+export type StoreOptions = {
+  origin: 'live' | 'import';
+  /** Which of several writers in one process; touchpoints of one identity always take the same. */
+  lane: number;
+  /** What was not accepted beside the rows; kept and counted in the same transaction. */
+  rejects?: readonly Reject[];
+};
+
+/** What became of the rows; together they are all of them. */
+export type StoreCounts = { stored: number; duplicates: number };
+
+const columns = touchpointColumns.join(', ');
+
+// `like` without its defaults and keys: the stage is only a place to put lines.
+const createStage = `create temp table if not exists touchpoint_stage on commit delete rows as
+  select ${columns} from store.touchpoints where false`;
+
+const copyToStage = `copy pg_temp.touchpoint_stage (${columns}) from stdin`;
+
+// One statement, so that touchpoints and the batch that hands them to derive are there together or not at all.
+const insertFromStage = `
+with next_batch as materialized (
+  select nextval(pg_get_serial_sequence('store.batches', 'batch_id')) as batch_id
+),
+new_rows as (
+  insert into store.touchpoints (${columns}, batch_id)
+  select ${touchpointColumns.map((column) => `touchpoint_stage.${column}`).join(', ')}, next_batch.batch_id
+  from pg_temp.touchpoint_stage
+  cross join next_batch
+  on conflict (site_id, touchpoint_id) do nothing
+  returning site_id, touchpoint_id, batch_id, bot_reason, internal_reason, flags
+),
+new_batch as (
+  insert into store.batches (batch_id, lane, origin, site_ids, touchpoint_ids)
+  select new_rows.batch_id, $1, $2, array_agg(new_rows.site_id), array_agg(new_rows.touchpoint_id)
+  from new_rows
+  where new_rows.bot_reason is null and new_rows.internal_reason is null
+  group by new_rows.batch_id
+)
+select
+  new_rows.site_id,
+  count(*)::integer as stored,
+  (count(*) filter (where 'worthless_id' = any (new_rows.flags)))::integer as worthless
+from new_rows
+group by new_rows.site_id`;
+
+/**
+ * Stores rows exactly once, within the caller's transaction (one call a transaction): those whose id is known are
+ * only counted, the others are handed to derive as one batch. A repeat of the whole transaction changes nothing.
+ */
+export async function storeRows(
+  client: ClientBase,
+  rows: readonly TouchpointRow[],
+  options: StoreOptions,
+): Promise<StoreCounts> {
+  const counts = new Counts();
+  const stored = rows.length === 0 ? 0 : await insertRows(client, rows, options, counts);
+  await storeRejected(client, options.rejects ?? [], counts);
+  // Last, since every writer waits for these few rows.
+  await counts.store(client);
+  return { stored, duplicates: rows.length - stored };
+}
+
+/** Answers how many were new, and counts the others. */
+async function insertRows(
+  client: ClientBase,
+  rows: readonly TouchpointRow[],
+  { lane, origin }: StoreOptions,
+  counts: Counts,
+): Promise<number> {
+  await client.query(createStage);
+  await copyLines(client, copyToStage, rows.map(lineOf));
+  const { rows: bySite } = await client.query<{ site_id: number; stored: number; worthless: number }>({
+    name: 'milepost-store-rows',
+    text: insertFromStage,
+    values: [lane, origin],
+  });
+  const unstored = new Map<number, number>();
+  for (const { siteId } of rows) unstored.set(siteId, (unstored.get(siteId) ?? 0) + 1);
+  const day = utcDayOf(rows[0]!.receivedAt);
+  let stored = 0;
+  for (const site of bySite) {
+    stored += site.stored;
+    unstored.set(site.site_id, unstored.get(site.site_id)! - site.stored);
+    counts.add(site.site_id, day, 'worthless_id', site.worthless);
+  }
+  for (const [siteId, duplicates] of unstored) counts.add(siteId, day, 'duplicate', duplicates);
+  return stored;
+}
+
+async function copyLines(client: ClientBase, statement: string, lines: string[]): Promise<void> {
+  const stream = client.query(copyFrom(statement));
+  stream.end(`${lines.join('\n')}\n`);
+  await finished(stream);
+}
