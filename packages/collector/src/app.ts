@@ -1,0 +1,79 @@
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Pool } from 'pg';
+import type { TouchpointBuffer } from './buffer/buffer.ts';
+import type { Config } from './config.ts';
+import { ingest } from './ingest/index.ts';
+import { operations } from './operations/health.ts';
+import { createLog } from './operations/log.ts';
+import type { Metrics } from './operations/metrics.ts';
+import { errors, refuseConnection } from './plugins/errors.ts';
+import { keys } from './plugins/keys.ts';
+import { requestIds } from './plugins/request-id.ts';
+import { problemForNow } from './problems.ts';
+
+export type AppOptions = {
+  config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit'>;
+  pool: Pool;
+  /** Null where this process does not ingest. */
+  buffer: TouchpointBuffer | null;
+  metrics: Metrics;
+  log?: FastifyBaseLogger;
+  /** Whether the writer's loop runs; absent where another process writes. */
+  isWriting?: () => boolean;
+  /** Serves the demo shop with this key of its site. */
+  shop?: { writeKey: string };
+};
+
+/**
+ * The web server of a collector, not yet listening. Closing it stops listening and finishes what was begun; buffer
+ * and pool stay open, for the writer still needs them.
+ */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config, pool, buffer, metrics } = options;
+  const app = fastify({
+    loggerInstance: options.log ?? createLog(config.logLevel),
+    disableRequestLogging: true,
+    genReqId: requestIds(),
+    trustProxy: trustOf(config.trustProxy),
+    // A client that stops half-way through its body must not hold a socket for ever.
+    requestTimeout: 30_000,
+    // Longer than the 60 s of most load balancers, so that they, not we, close idle connections.
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    clientErrorHandler: refuseConnection,
+  });
+
+  let isClosing = false;
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    if (isClosing) {
+      reply.header('connection', 'close');
+      throw problemForNow('shutting-down', 'Nothing of this request was kept; send it again in a moment.', 2);
+    }
+  });
+
+  await app.register(errors, { metrics });
+  await app.register(operations, {
+    pool,
+    buffer,
+    metrics,
+    metricsToken: config.metricsToken,
+    isWriting: options.isWriting,
+  });
+  if (config.roles.has('ingest') && buffer) {
+    await app.register(keys, { pool });
+    await app.register(ingest, { buffer, metrics, rateLimit: config.rateLimit });
+  }
+  return app;
+}
+
+/** A number of proxies as the question that Fastify asks of each hop, the nearest being 0. */
+function trustOf(
+  trust: Config['trustProxy'],
+): boolean | string[] | ((address: string, hop: number) => boolean) {
+  return typeof trust === 'number' ? (_address, hop) => hop < trust : trust;
+}

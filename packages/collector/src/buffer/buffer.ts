@@ -1,0 +1,62 @@
+import type { RejectReason } from '@milepost/shared';
+
+/** What ingest knows about a request and the body does not say. Stored beside the raw bytes. */
+export type Envelope = {
+  siteId: number;
+  /** Milliseconds, the collector's clock when the whole body was read. */
+  receivedAt: number;
+  /** Came with a secret key. */
+  isTrusted: boolean;
+  /** The way in: `events`, `segment`, `pixel`, `import` … */
+  ingestedBy: string;
+  /** The request's header, for the bot flag. */
+  userAgent?: string;
+  /** By index in the batch; absent means that every event was accepted. */
+  rejected?: Record<number, { reason: RejectReason; detail?: string }>;
+};
+
+/** Where an entry stands in the buffer: grows by append, never reused, also not after a restart. */
+export type Position = number;
+
+/** One request, as it came. */
+export type BufferEntry = {
+  position: Position;
+  envelope: Envelope;
+  /** The raw JSON after gunzip, never encoded again. */
+  body: Uint8Array;
+};
+
+/** How much one `read` may give; at least one entry comes, however large it is. */
+export type ReadLimits = { maxEntries: number; maxBytes: number };
+
+export type BufferDepth = { entries: number; bytes: number; oldestReceivedAt: number | null };
+
+/** Holds requests between ingest and write: durable before the answer, forgotten once PostgreSQL has them. */
+export interface TouchpointBuffer {
+  /**
+   * Resolves once the entry survives `kill -9` and loss of power (fsync, one for all that wait).
+   * Rejects with `BufferFull` past the cap and `BufferUnavailable` when the disk refuses.
+   */
+  append(envelope: Envelope, body: Uint8Array): Promise<void>;
+  /** The oldest entries after `after` (from the start if null), in order of position. */
+  read(after: Position | null, limits: ReadLimits): BufferEntry[];
+  /** Forgets everything up to and including `position`. A crash may bring some back: harmless, the ids repeat. */
+  confirm(position: Position): Promise<void>;
+  depth(): BufferDepth;
+  /** Calls `listener` after each durable append; answers how to stop that. */
+  onAppend(listener: () => void): () => void;
+  /** Resolves if a durable write works right now; rejects as `append` would. */
+  check(): Promise<void>;
+  /** Waits for what is under way, then lets go of the files. Appends are refused from the call on. */
+  close(): Promise<void>;
+}
+
+/** The cap is reached: PostgreSQL has been away, or behind, for too long. */
+export class BufferFull extends Error {
+  override readonly name = 'BufferFull';
+}
+
+/** The disk, or the engine on it, refuses. */
+export class BufferUnavailable extends Error {
+  override readonly name = 'BufferUnavailable';
+}

@@ -1,0 +1,262 @@
+import { mkdirSync } from 'node:fs';
+import { open } from 'lmdb';
+import {
+  BufferFull,
+  BufferUnavailable,
+  type BufferDepth,
+  type BufferEntry,
+  type Envelope,
+  type Position,
+  type ReadLimits,
+  type TouchpointBuffer,
+} from './buffer.ts';
+import { decodeEntry, decodeKey, encodeKey, encodeValue, keyAfter } from './entry.ts';
+import { lockFolder } from './lock.ts';
+
+const mebibyte = 1024 * 1024;
+
+// What waits for the disk in memory. Past it the disk is too slow for the load, and the answer is "later".
+const maxWaitingBytes = 64 * mebibyte;
+// One commit may hold this much, so that a slow disk answers in steps.
+const maxCommitBytes = 16 * mebibyte;
+// Values over half a page take whole pages of 4 KiB, which is what the cap has to count.
+const pageSize = 4096;
+
+const lastPositionKey = Buffer.from('last-position');
+const checkKey = Buffer.from('check');
+
+export type LmdbBufferOptions = {
+  folder: string;
+  /** The cap in bytes on disk; past it `append` rejects with `BufferFull`. */
+  maxBytes: number;
+  /** Called after each durable commit, for the metrics. */
+  onCommit?: (commit: { seconds: number; entries: number }) => void;
+};
+
+type Waiting = { key: Buffer; value: Buffer; resolve: () => void; reject: (error: Error) => void };
+
+/** Opens the buffer in `folder`, as the last process left it: everything appended and not confirmed is there. */
+export async function openLmdbBuffer(options: LmdbBufferOptions): Promise<LmdbBuffer> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  const unlock = await lockFolder(options.folder);
+  try {
+    return new LmdbBuffer(options, unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+/**
+ * A buffer in LMDB with group commit: while one commit is being synced, later appends gather, and the next commit
+ * takes them all. `overlappingSync` must stay off: with it, LMDB resolves a write before it is on the disk.
+ */
+class LmdbBuffer implements TouchpointBuffer {
+  readonly #root;
+  readonly #entries;
+  readonly #meta;
+  readonly #maxBytes: number;
+  readonly #onCommit: LmdbBufferOptions['onCommit'];
+  readonly #unlock: () => Promise<void>;
+  readonly #listeners = new Set<() => void>();
+
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #checks: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #confirmations: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #confirmUpTo: Position = 0;
+  #lastPosition: Position;
+  #entryCount = 0;
+  #bytes = 0;
+  #committing: Promise<void> | null = null;
+  #isClosing = false;
+
+  constructor({ folder, maxBytes, onCommit }: LmdbBufferOptions, unlock: () => Promise<void>) {
+    this.#maxBytes = maxBytes;
+    this.#onCommit = onCommit;
+    this.#unlock = unlock;
+    this.#root = open({
+      path: folder,
+      noSubdir: false,
+      overlappingSync: false,
+      maxDbs: 2,
+      // Address space, not disk. Twice the cap leaves room for pages freed by a commit and not yet used again.
+      mapSize: maxBytes * 2 + 64 * mebibyte,
+    });
+    const binary = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
+    this.#entries = this.#root.openDB<Buffer, Buffer>({ name: 'entries', ...binary });
+    this.#meta = this.#root.openDB<Buffer, Buffer>({ name: 'meta', ...binary });
+
+    this.#lastPosition = Number(this.#meta.get(lastPositionKey)?.readBigUInt64BE(0) ?? 0n);
+    for (const key of this.#entries.getKeys()) {
+      const { position, size } = decodeKey(key);
+      this.#entryCount += 1;
+      this.#bytes += diskSize(size);
+      this.#lastPosition = Math.max(this.#lastPosition, position);
+    }
+  }
+
+  append(envelope: Envelope, body: Uint8Array): Promise<void> {
+    if (this.#isClosing) return Promise.reject(new BufferUnavailable('The buffer is closed'));
+    const value = encodeValue(envelope, body);
+    const size = diskSize(value.length);
+    if (this.#bytes + this.#waitingBytes + size > this.#maxBytes) {
+      return Promise.reject(new BufferFull(`The buffer holds ${this.#bytes} of ${this.#maxBytes} bytes`));
+    }
+    if (this.#waitingBytes + size > maxWaitingBytes) {
+      return Promise.reject(new BufferFull(`${this.#waitingBytes} bytes wait for the disk`));
+    }
+    this.#lastPosition += 1;
+    const key = encodeKey({
+      position: this.#lastPosition,
+      size: value.length,
+      receivedAt: envelope.receivedAt,
+    });
+    this.#waitingBytes += size;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, value, resolve, reject });
+      this.#commitSoon();
+    });
+  }
+
+  read(after: Position | null, { maxEntries, maxBytes }: ReadLimits): BufferEntry[] {
+    const entries: BufferEntry[] = [];
+    let bytes = 0;
+    const start = keyAfter(Math.max(after ?? 0, this.#confirmUpTo));
+    // Keys first: a value is copied out of the map only once it is known to fit.
+    for (const key of this.#entries.getKeys({ start, limit: maxEntries })) {
+      const { position, size } = decodeKey(key);
+      if (entries.length > 0 && bytes + size > maxBytes) break;
+      const value = this.#entries.get(key);
+      if (value === undefined) continue;
+      bytes += size;
+      entries.push(decodeEntry(position, value));
+    }
+    return entries;
+  }
+
+  confirm(position: Position): Promise<void> {
+    if (position <= this.#confirmUpTo) return Promise.resolve();
+    this.#confirmUpTo = position;
+    return new Promise((resolve, reject) => {
+      this.#confirmations.push({ resolve, reject });
+      this.#commitSoon();
+    });
+  }
+
+  depth(): BufferDepth {
+    const [oldest] = this.#entries.getKeys({ start: keyAfter(this.#confirmUpTo), limit: 1 });
+    return {
+      entries: this.#entryCount,
+      bytes: this.#bytes,
+      oldestReceivedAt: oldest ? decodeKey(oldest).receivedAt : null,
+    };
+  }
+
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  check(): Promise<void> {
+    if (this.#isClosing) return Promise.reject(new BufferUnavailable('The buffer is closed'));
+    if (this.#bytes + this.#waitingBytes >= this.#maxBytes) {
+      return Promise.reject(new BufferFull(`The buffer holds ${this.#bytes} of ${this.#maxBytes} bytes`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#checks.push({ resolve, reject });
+      this.#commitSoon();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    await this.#committing;
+    await this.#root.close();
+    await this.#unlock();
+  }
+
+  #commitSoon(): void {
+    this.#committing ??= this.#commitAll().finally(() => {
+      this.#committing = null;
+    });
+  }
+
+  async #commitAll(): Promise<void> {
+    // Requests of the same turn of the event loop share the first commit, too.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0 || this.#confirmations.length > 0 || this.#checks.length > 0) {
+      await this.#commitOnce();
+    }
+  }
+
+  async #commitOnce(): Promise<void> {
+    const appends = this.#takeWaiting();
+    const confirmations = this.#confirmations;
+    const checks = this.#checks;
+    this.#confirmations = [];
+    this.#checks = [];
+    let appendedBytes = 0;
+    let removed = 0;
+    let removedBytes = 0;
+    const startedAt = performance.now();
+    let failure: BufferUnavailable | null = null;
+    try {
+      // All calls of one turn go into one transaction of LMDB, and share the promise of its commit.
+      const written: Promise<boolean>[] = [];
+      for (const { key, value } of appends) {
+        written.push(this.#entries.put(key, value));
+        appendedBytes += diskSize(value.length);
+      }
+      if (confirmations.length > 0) {
+        for (const key of this.#entries.getKeys({ end: keyAfter(this.#confirmUpTo) })) {
+          written.push(this.#entries.remove(key));
+          removed += 1;
+          removedBytes += diskSize(decodeKey(key).size);
+        }
+        // Kept, so that positions go on growing after everything was confirmed and the process restarted.
+        written.push(this.#meta.put(lastPositionKey, positionValue(this.#confirmUpTo)));
+      }
+      if (checks.length > 0) written.push(this.#meta.put(checkKey, positionValue(this.#lastPosition)));
+      await Promise.all(new Set(written));
+    } catch (cause) {
+      failure = new BufferUnavailable('The disk refused to store', { cause });
+    }
+    this.#waitingBytes -= appends.reduce((sum, { value }) => sum + diskSize(value.length), 0);
+    if (failure) {
+      for (const { reject } of [...appends, ...confirmations, ...checks]) reject(failure);
+      return;
+    }
+    this.#entryCount += appends.length - removed;
+    this.#bytes += appendedBytes - removedBytes;
+    this.#onCommit?.({ seconds: (performance.now() - startedAt) / 1000, entries: appends.length });
+    for (const { resolve } of appends) resolve();
+    for (const { resolve } of confirmations) resolve();
+    for (const { resolve } of checks) resolve();
+    if (appends.length > 0) for (const listener of this.#listeners) listener();
+  }
+
+  #takeWaiting(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { value } of this.#waiting) {
+      bytes += value.length;
+      if (count > 0 && bytes > maxCommitBytes) break;
+      count += 1;
+    }
+    const taken = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    return taken;
+  }
+}
+
+function diskSize(valueSize: number): number {
+  return Math.ceil(valueSize / pageSize) * pageSize;
+}
+
+function positionValue(position: Position): Buffer {
+  const value = Buffer.alloc(8);
+  value.writeBigUInt64BE(BigInt(position));
+  return value;
+}

@@ -1,0 +1,98 @@
+import { judge, maxBatchBytes, maxBatchEvents, maxGzipRatio, readTime } from '@milepost/shared';
+import type { FastifyInstance } from 'fastify';
+import { BufferFull, type Envelope, type TouchpointBuffer } from '../buffer/buffer.ts';
+import type { Metrics } from '../operations/metrics.ts';
+import { problemForNow } from '../problems.ts';
+import { answerOf, type Rejection } from './answer.ts';
+import { batchOf, parseJson } from './batch.ts';
+import { jsonOf } from './body.ts';
+import { answerPreflights, requireOrigin } from './cors.ts';
+import { keyOf, keyTextsIn, keyTextsOf, requireIngest } from './key-of.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+export type EventsOptions = { buffer: TouchpointBuffer; metrics: Metrics; rateLimit: RateLimit };
+
+const limits = { maxBytes: maxBatchBytes, maxGzipRatio };
+// A browser's is a few hundred characters; the flag for bots needs no more.
+const maxUserAgentLength = 512;
+
+/** `POST /v1/events`: judges each event alone, and answers after all that is to be kept is durable. */
+export async function events(
+  app: FastifyInstance,
+  { buffer, metrics, rateLimit }: EventsOptions,
+): Promise<void> {
+  answerPreflights(app, '/v1/events');
+
+  app.post('/v1/events', { bodyLimit: maxBatchBytes }, async (request, reply) => {
+    const receivedAt = Date.now();
+    const { origin } = request.headers;
+
+    // A key outside the body is looked at first: then even the refusal of a broken body can be read by its page.
+    const texts = keyTextsOf(request);
+    let key = texts.length > 0 ? await keyOf(app, texts) : undefined;
+    if (key) requireOrigin(key, request, reply);
+
+    const json = await jsonOf(request.body, limits);
+    const body = parseJson(json);
+    const textsInBody = keyTextsIn(body);
+    if (key === undefined || textsInBody.length > 0) {
+      key = await keyOf(app, [...texts, ...textsInBody]);
+      requireOrigin(key, request, reply);
+    }
+    requireIngest(key, { origin });
+    await rateLimit(key, request);
+
+    const { batch, sent_at: sentAt, context } = batchOf(body, { maxEvents: maxBatchEvents });
+    const { siteId, oldestLive, consentRequired } = key.site;
+    const isTrusted = key.kind === 'secret';
+    const options = {
+      isTrusted,
+      receivedAt,
+      sentAt: readTime(sentAt),
+      oldestLive,
+      consentRequired,
+      sharedContext: context,
+      bodyBytes: json.length,
+    };
+    const rejected: Record<number, Rejection> = {};
+    let rejectedCount = 0;
+    for (let index = 0; index < batch.length; index += 1) {
+      const verdict = judge(batch[index], options);
+      if (verdict.ok) continue;
+      rejected[index] = { reason: verdict.reason, detail: verdict.detail };
+      rejectedCount += 1;
+      metrics.rejected.inc({ reason: verdict.reason });
+    }
+
+    if (batch.length > 0) {
+      const envelope: Envelope = { siteId, receivedAt, isTrusted, ingestedBy: 'events' };
+      const userAgent = request.headers['user-agent'];
+      if (userAgent !== undefined) envelope.userAgent = userAgent.slice(0, maxUserAgentLength);
+      if (rejectedCount > 0) envelope.rejected = rejected;
+      await append(buffer, envelope, json);
+    }
+    metrics.accepted.inc(batch.length - rejectedCount);
+    return await reply
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(answerOf(batch, rejected));
+  });
+}
+
+async function append(buffer: TouchpointBuffer, envelope: Envelope, json: Buffer): Promise<void> {
+  try {
+    await buffer.append(envelope, json);
+  } catch (error) {
+    if (error instanceof BufferFull) {
+      throw problemForNow(
+        'buffer-full',
+        'Nothing of this request was kept; keep it and send it again later.',
+        10,
+      );
+    }
+    throw problemForNow(
+      'buffer-unavailable',
+      'Nothing of this request was kept; keep it and send it again later.',
+      5,
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify';
+import type { TouchpointBuffer } from '../buffer/buffer.ts';
+import type { Metrics } from '../operations/metrics.ts';
+import { Problem } from '../problems.ts';
+import { events } from './events.ts';
+import { rateLimitOf } from './rate-limit.ts';
+
+export type IngestOptions = {
+  buffer: TouchpointBuffer;
+  metrics: Metrics;
+  /** Requests a minute by write key and address; 0 is no limit. */
+  rateLimit: number;
+};
+
+/** The routes that take touchpoints in. Needs the plugins `keys` and `errors`. */
+export async function ingest(app: FastifyInstance, options: IngestOptions): Promise<void> {
+  const { buffer, metrics } = options;
+
+  // Bodies are JSON whatever their label says, and arrive as bytes: they are stored as they came.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addHook('onRequest', async (request) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && !/^(?:x-)?gzip$|^identity$|^$/i.test(encoding.trim())) {
+      throw new Problem('unsupported-encoding', 'Bodies may be plain or gzipped, nothing else.');
+    }
+    // One known label instead of the client's own, which may be unreadable even for the parser.
+    if (request.headers['content-type'] !== undefined)
+      request.headers['content-type'] = 'application/octet-stream';
+  });
+
+  const rateLimit = await rateLimitOf(app, { requestsAMinute: options.rateLimit });
+  await app.register(events, { buffer, metrics, rateLimit });
+}

@@ -1,0 +1,62 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BufferDepth } from '../buffer/buffer.ts';
+
+/** Every figure of a process, in one registry; each role writes its own. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+const latencies = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry }); // among them nodejs_eventloop_lag_seconds and memory
+  const registers = [registry];
+  const counter = (name: string, help: string) => new Counter({ name, help, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name, help, registers, buckets: latencies });
+
+  const bufferEntries = gauge('milepost_buffer_entries', 'Requests in the buffer, not yet in PostgreSQL');
+  const bufferBytes = gauge('milepost_buffer_bytes', 'Bytes of the buffer in use');
+  const bufferAge = gauge('milepost_buffer_oldest_seconds', 'Age of the oldest request in the buffer');
+
+  return {
+    registry,
+    // ingest
+    accepted: counter('milepost_events_accepted_total', 'Events answered as accepted'),
+    rejected: new Counter({
+      name: 'milepost_events_rejected_total',
+      help: 'Events answered as rejected, by reason',
+      labelNames: ['reason'],
+      registers,
+    }),
+    refused: new Counter({
+      name: 'milepost_requests_refused_total',
+      help: 'Requests answered with a problem, by its type',
+      labelNames: ['type'],
+      registers,
+    }),
+    // buffer
+    commitSeconds: histogram('milepost_buffer_commit_seconds', 'Time of one durable commit of the buffer'),
+    commitEntries: counter('milepost_buffer_committed_entries_total', 'Requests made durable'),
+    // write
+    stored: counter('milepost_touchpoints_stored_total', 'Touchpoints stored in PostgreSQL'),
+    duplicates: counter('milepost_touchpoints_duplicate_total', 'Touchpoints that were there already'),
+    storedRejects: counter('milepost_rejected_events_stored_total', 'Rejected events kept with their reason'),
+    writeLag: gauge(
+      'milepost_write_lag_seconds',
+      'From arrival to PostgreSQL, oldest request of the last commit',
+    ),
+    writeSeconds: histogram('milepost_write_seconds', 'Time of one transaction of the writer'),
+    // derive
+    derived: counter('milepost_persons_derived_total', 'Persons derived'),
+    deriveLag: gauge('milepost_derive_lag_seconds', 'From storing to visible in the views, last run'),
+    deriveSeconds: histogram('milepost_derive_seconds', 'Time of one run of derivation'),
+
+    /** Writes down how full the buffer is; called when the figures are asked for. */
+    observeDepth({ entries, bytes, oldestReceivedAt }: BufferDepth, now: number): void {
+      bufferEntries.set(entries);
+      bufferBytes.set(bytes);
+      bufferAge.set(oldestReceivedAt === null ? 0 : Math.max(0, now - oldestReceivedAt) / 1000);
+    },
+  };
+}
