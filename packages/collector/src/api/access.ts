@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
-import { Problem } from '../problems.ts';
+import type { KeyRing } from '../plugins/keys.ts';
+import { Problem, problemForNow } from '../problems.ts';
 import { queryRows } from './rows.ts';
 import type { Scope } from './scopes.ts';
 
@@ -13,40 +13,60 @@ export type Access = {
   secret: Buffer;
 };
 
-type KeyRow = { site_id: number; kind: 'write' | 'secret'; scopes: string[]; person_secret: Buffer };
-
 const challenge = { 'www-authenticate': 'Bearer realm="milepost"' };
 
-/**
- * Whose request this is. Asks the database each time, so a revoked key stops working at once.
- * Throws the problem that tells the caller which key to send instead.
- */
-export async function accessOf(pool: Pool, request: FastifyRequest): Promise<Access> {
-  const key = bearerOf(request);
-  const [row] = await queryRows<KeyRow>(pool, {
-    name: 'api-key',
-    text: `select keys.site_id, keys.kind, keys.scopes, sites.person_secret
-      from store.keys
-      join store.sites on sites.site_id = keys.site_id
-      where keys.key_hash = $1 and keys.revoked_at is null`,
-    values: [createHash('sha256').update(key).digest()],
-  });
-  if (row === undefined) {
+/** Whose request this is. Throws the problem that tells the caller which key to send instead. */
+export async function accessOf(
+  keys: KeyRing,
+  secrets: SiteSecrets,
+  request: FastifyRequest,
+): Promise<Access> {
+  const key = await keys.find(bearerOf(request));
+  if (key === undefined && !keys.isFresh) {
+    throw problemForNow(
+      'keys-unavailable',
+      'The key may well be right; it cannot be checked. Ask again shortly.',
+      5,
+    );
+  }
+  if (key === undefined) {
     throw new Problem(
       'unknown-key',
       'No site has this key, or it was revoked. `milepost key list` shows the keys of a site.',
-      {
-        headers: challenge,
-      },
+      { headers: challenge },
     );
   }
-  if (row.kind === 'write') {
+  if (key.kind === 'write') {
     throw new Problem(
       'secret-key-required',
       'This is a write key (wk_…): it is public and can only add. Send a secret key (sk_…) from your server; `milepost key create --kind secret` makes one.',
     );
   }
-  return { siteId: row.site_id, scopes: new Set(row.scopes), secret: row.person_secret };
+  const { siteId } = key.site;
+  return { siteId, scopes: key.scopes, secret: await secrets.of(siteId) };
+}
+
+/** The secrets of the sites. They never change, so each is read once. */
+export class SiteSecrets {
+  readonly #pool: Pool;
+  readonly #known = new Map<number, Buffer>();
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  async of(siteId: number): Promise<Buffer> {
+    const known = this.#known.get(siteId);
+    if (known !== undefined) return known;
+    const [site] = await queryRows<{ person_secret: Buffer }>(this.#pool, {
+      text: 'select sites.person_secret from store.sites where sites.site_id = $1',
+      values: [siteId],
+    });
+    if (site === undefined)
+      throw new Problem('unknown-key', 'The site of this key was deleted.', { headers: challenge });
+    this.#known.set(siteId, site.person_secret);
+    return site.person_secret;
+  }
 }
 
 /** Throws unless the key holds `scope`. */

@@ -3,10 +3,16 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { ingestPaths } from './ingest-paths.ts';
+import { scopes } from './scopes.ts';
 
 const description = `Milepost follows every person through the stages of the customer journey.
 
-**Keys.** Send a secret key (\`sk_…\`) as \`Authorization: Bearer\`, from a server: never from a page. It opens one site, and of that what its scopes name.
+**Keys.** Touchpoints are sent with a write key (\`wk_…\`), which is public and can only add. Everything else takes a secret key (\`sk_…\`) as \`Authorization: Bearer\`, from a server, never from a page. A key opens one site; a secret key opens what its scopes name:
+
+${Object.entries(scopes)
+  .map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`)
+  .join('\n')}
 
 **Pages.** A list answers \`next_cursor\`; send it back as \`cursor\` with the same filters, until it is null. The \`Link\` header carries the same as an address. Cursors do not expire.
 
@@ -14,7 +20,7 @@ const description = `Milepost follows every person through the stages of the cus
 
 **Values.** Instants are ISO 8601 in UTC; money is a decimal as text, beside its currency; names are those of the SQL views in schema \`journey\`.
 
-**Errors** are problems (RFC 9457) with a stable \`type\`.`;
+**Errors** are problems (RFC 9457) with a stable \`type\`, each explained in \`docs/problems.md\`.`;
 
 /** Collects the routes registered after it, and serves them described: `/openapi.json` for machines, `/docs` to read. */
 export async function registerDocuments(app: FastifyInstance): Promise<void> {
@@ -27,33 +33,39 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         description,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: '/' }],
       tags: [
         { name: 'Stages', description: 'Who stands where.' },
         { name: 'Persons', description: 'One person at a time.' },
         { name: 'Transitions', description: 'Changes of stage.' },
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
+        { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
+      paths: ingestPaths,
       components: {
         securitySchemes: {
           secretKey: { type: 'http', scheme: 'bearer', description: 'A secret key of the site, `sk_…`.' },
+          writeKey: { type: 'http', scheme: 'bearer', description: 'A write key of the site, `wk_…`.' },
         },
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => tidied(jsonSchemaTransformObject(document)),
   });
 
   let rendered: { text: string; tag: string } | undefined;
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
     if (rendered === undefined) {
       const text = JSON.stringify(app.swagger());
-      rendered = { text, tag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+      const tag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+      rendered = { text, tag };
     }
-    void reply
-      .header('etag', rendered.tag)
-      .header('cache-control', 'no-cache')
-      .header('access-control-allow-origin', '*');
+    void reply.headers({
+      etag: rendered.tag,
+      'cache-control': 'no-cache',
+      'access-control-allow-origin': '*',
+    });
     if (request.headers['if-none-match'] === rendered.tag) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(rendered.text);
   });
@@ -63,11 +75,32 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
     staticCSP:
       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     theme: { title: 'Milepost API' },
-    uiConfig: {
-      docExpansion: 'list',
-      defaultModelsExpandDepth: -1,
-      tryItOutEnabled: true,
-      validatorUrl: null,
-    },
+    uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: -1, tryItOutEnabled: true },
   });
 }
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Takes out what the generator adds and no reader needs: schemas nobody refers to, and the long pattern of an instant. */
+function tidied(document: Document): Document {
+  const copy = JSON.parse(
+    JSON.stringify(document, (key, value: unknown) => {
+      if (key === 'propertyNames') return undefined;
+      // answers may grow: a client must not refuse a field it does not know
+      if (key === 'additionalProperties' && value === false) return undefined;
+      if (isObject(value) && value.format === 'date-time') return { ...value, pattern: undefined };
+      return value;
+    }),
+  ) as Document & { components?: { schemas?: Record<string, unknown> } };
+  const schemas = copy.components?.schemas ?? {};
+  for (let isChanged = true; isChanged;) {
+    const text = JSON.stringify(copy);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
+    for (const name of unused) delete schemas[name];
+    isChanged = unused.length > 0;
+  }
+  return copy;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Problem } from '../problems.ts';
-import { accessOf, requireScope } from './access.ts';
+import { accessOf, requireScope, SiteSecrets } from './access.ts';
 import type { Access } from './access.ts';
 import { registerDocuments } from './documents.ts';
 import type { ApiOptions } from './route.ts';
@@ -12,25 +12,27 @@ import { personRoutes } from './routes/persons.ts';
 import { stageRoutes } from './routes/stages.ts';
 import { transitionRoutes } from './routes/transitions.ts';
 
-/** The Stage API, its description at `/openapi.json` and its pages at `/docs`. Reads the views of schema `journey`. */
+/**
+ * The Stage API, its description at `/openapi.json` and its pages at `/docs`. Reads the views of schema `journey`;
+ * needs the decorator `keys`.
+ */
 export async function api(app: FastifyInstance, options: ApiOptions): Promise<void> {
   await registerDocuments(app);
   await app.register(async (routes: FastifyInstance) => {
     routes.setValidatorCompiler(validatorCompiler);
     routes.setSerializerCompiler(serializerCompiler);
     routes.setSchemaErrorFormatter(([error], where) => {
-      const parameter = error?.instancePath.replace(/^\//, '') ?? '';
-      return new Problem(
-        'invalid-query',
-        `${parameter === '' ? `The ${where}` : `\`${parameter}\``} ${error?.message ?? 'is wrong'}.`,
-      );
+      const parameter = error?.instancePath.replace(/^\//, '');
+      const subject = parameter ? `\`${parameter}\`` : `The ${where === 'querystring' ? 'query' : where}`;
+      return new Problem('invalid-query', `${subject} ${error?.message ?? 'is wrong'}.`);
     });
 
+    const secrets = new SiteSecrets(options.pool);
     routes.decorateRequest('access', null as unknown as Access);
     routes.addHook('onRequest', async (request, reply) => {
       // what a key may see is nobody else's, and true for this moment only
       void reply.header('cache-control', 'private, no-store');
-      request.access = await accessOf(options.pool, request);
+      request.access = await accessOf(routes.keys, secrets, request);
       const { scope } = request.routeOptions.config;
       if (scope !== undefined) requireScope(request.access, scope);
     });

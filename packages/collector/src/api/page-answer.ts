@@ -3,13 +3,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Page } from './page.ts';
 
+const wrongLimit = { error: 'is not a whole number from 1 to 1000' };
+
 /** `limit` and `cursor`, which every list takes. */
 export const pageParameters = {
   limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
+    .number(wrongLimit)
+    .int(wrongLimit)
+    .min(1, wrongLimit)
+    .max(1000, wrongLimit)
     .default(100)
     .meta({ description: 'Rows a page, 1 to 1,000.', examples: [50] }),
   cursor: z.string().min(1).max(2000).optional().meta({

@@ -5,12 +5,10 @@ import type { ProblemType } from '../problems.ts';
 /** An RFC 9457 problem, as every error answers. */
 export const problemSchema = z
   .object({
-    type: z
-      .string()
-      .meta({
-        description: 'Which problem: a path that `docs/problems.md` explains.',
-        examples: ['/problems/unknown-key'],
-      }),
+    type: z.string().meta({
+      description: 'Which problem: a path that `docs/problems.md` explains.',
+      examples: ['/problems/unknown-key'],
+    }),
     title: z.string().meta({ description: 'The same every time.' }),
     status: z.number().int(),
     detail: z.string().meta({ description: 'What to do about it.' }),

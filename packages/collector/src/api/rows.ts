@@ -24,7 +24,7 @@ export async function queryRows<Row extends object>(pool: Pool, query: QueryConf
       types: {
         // the overloads of pg's own type cannot be met by one function
         getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-          parsers[oid] ?? getTypeParser(oid, format as 'text')) as typeof getTypeParser,
+          parsers[oid] ?? getTypeParser(oid, format)) as typeof getTypeParser,
       },
     });
     return rows;

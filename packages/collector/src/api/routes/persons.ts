@@ -14,13 +14,11 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const identityText = z.string().min(1).max(300);
 
 const personParameter = z.object({
-  id: z
-    .string()
-    .meta({
-      format: 'uuid',
-      description: 'A person, also by a former id.',
-      examples: ['0b6e8f4e-3b43-8f0c-a1c0-3a7d7a8e6f10'],
-    }),
+  id: z.string().meta({
+    format: 'uuid',
+    description: 'A person, also by a former id.',
+    examples: ['0b6e8f4e-3b43-8f0c-a1c0-3a7d7a8e6f10'],
+  }),
 });
 
 const lookupQuery = queryOf({
