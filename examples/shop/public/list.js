@@ -1,0 +1,3 @@
+import { tellList } from './shop.js';
+
+for (const list of document.querySelectorAll('[data-list]')) tellList(/** @type {HTMLElement} */ (list));
