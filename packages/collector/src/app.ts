@@ -1,5 +1,6 @@
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
+import { api } from './api/index.ts';
 import type { TouchpointBuffer } from './buffer/buffer.ts';
 import type { Config } from './config.ts';
 import { ingest } from './ingest/index.ts';
@@ -32,7 +33,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, pool, buffer, metrics } = options;
   const app = fastify({
     loggerInstance: options.log ?? createLog(config.logLevel),
-    disableRequestLogging: true,
+    // Figures are in /metrics; a line a request would cost more than the request.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
     trustProxy: trustOf(config.trustProxy),
     // A client that stops half-way through its body must not hold a socket for ever.
@@ -64,9 +66,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     metricsToken: config.metricsToken,
     isWriting: options.isWriting,
   });
+  await app.register(keys, { pool });
   if (config.roles.has('ingest') && buffer) {
-    await app.register(keys, { pool });
     await app.register(ingest, { buffer, metrics, rateLimit: config.rateLimit });
+  }
+  if (config.roles.has('api')) {
+    await app.register(api, { pool });
   }
   return app;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { unlinkSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join, relative } from 'node:path';
+import { Refusal } from '../refusal.ts';
 
 /**
  * Makes this process the only owner of a buffer's folder: positions are given out in memory, so a second one would
@@ -10,8 +11,8 @@ import { join, relative } from 'node:path';
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = socketPath(folder);
   if (await isAnswering(path)) {
-    throw new Error(
-      `The buffer in ${folder} is in use by another running collector; stop it, or set BUFFER_URL`,
+    throw new Refusal(
+      `the buffer in ${folder} belongs to another running collector; stop that one, or set BUFFER_URL to another folder. (ROLES ingest and write must share one process.)`,
     );
   }
   if (process.platform !== 'win32') unlinkIfThere(path);
