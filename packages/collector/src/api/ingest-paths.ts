@@ -1,5 +1,5 @@
 import { batchAnswerSchema, batchSchema, touchpointSchema } from '@milepost/shared';
-import type { OpenAPIV3_1 } from 'openapi-types';
+import type { OpenAPIV3, OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { problemResponses } from './problem-schema.ts';
 
@@ -83,7 +83,10 @@ export const ingestPaths: OpenAPIV3_1.PathsObject = {
   },
 };
 
-function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): OpenAPIV3_1.SchemaObject {
+// the package types a 3.1 media type's schema as one of 3.0
+type MediaSchema = OpenAPIV3.NonArraySchemaObject;
+
+function jsonSchemaOf(schema: z.ZodObject, io: 'input' | 'output'): MediaSchema {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest as OpenAPIV3_1.SchemaObject;
+  return rest as MediaSchema;
 }
