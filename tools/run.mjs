@@ -49,11 +49,14 @@ function install(title, command, args, options) {
   stop(`${command} ${args[0]} failed; its output is above.`);
 }
 
-/** npm, by the file that started us where npm did, so that a shell without npm in PATH works too. */
+/**
+ * npm, by the file that started us where npm did, so that a shell without npm in PATH works too.
+ * @returns {{ command: string, first: string[] }}
+ */
 function npm() {
   const execpath = process.env['npm_execpath'];
-  if (execpath && /npm-cli\.[cm]?js$/.test(execpath)) return [process.execPath, [execpath]];
-  return [process.platform === 'win32' ? 'npm.cmd' : 'npm', []];
+  if (execpath && /npm-cli\.[cm]?js$/.test(execpath)) return { command: process.execPath, first: [execpath] };
+  return { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', first: [] };
 }
 
 const env = cleanEnvironment();
@@ -69,7 +72,7 @@ function installToolchain() {
   const stamp = join(toolchain, 'node_modules', '.stamp');
   const wanted = hashOf(join(toolchain, 'package-lock.json'));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  const [command, first] = npm();
+  const { command, first } = npm();
   // not `npm ci`: it refuses a lockfile that lacks packages of other systems
   install('installing Node and pnpm (once)', command, [...first, 'install', '--no-save', ...quiet], {
     cwd: toolchain,

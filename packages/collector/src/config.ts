@@ -20,10 +20,7 @@ const postgresUrl = z
     message: 'must be a URL that begins with postgres://',
   });
 
-const bufferUrl = z
-  .string()
-  .regex(/^lmdb:.+/, 'must be lmdb:<folder>')
-  .transform((text) => ({ engine: 'lmdb' as const, folder: text.slice('lmdb:'.length) }));
+const bufferUrl = z.string().regex(/^lmdb:.+/, 'must be lmdb:<folder>');
 
 const roles = z.string().transform((text, context): ReadonlySet<Role> => {
   const named = text.split(',').map((name) => name.trim());
@@ -47,13 +44,13 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(4000),
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
-  BUFFER_URL: bufferUrl.default({ engine: 'lmdb', folder: '.milepost/buffer' }),
+  BUFFER_URL: bufferUrl.default('lmdb:.milepost/buffer'),
   BUFFER_LIMIT_MB: wholeNumber(1, 1_000_000).default(4096),
   ROLES: roles.default(new Set(roleNames)),
   LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
   TRUST_PROXY: trustProxy.default(false),
   DATABASE_CONNECTIONS: wholeNumber(2, 1000).default(10),
-  RATE_LIMIT: wholeNumber(0, 10_000_000).default(0),
+  RATE_LIMIT: wholeNumber(0, 10_000_000).default(300_000),
 });
 
 /** Every setting of a process, read once and passed on as an argument. */
@@ -65,12 +62,15 @@ export type Config = {
   port: number;
   /** Opens /metrics to others than this machine. */
   metricsToken: string | undefined;
-  buffer: { engine: 'lmdb'; folder: string; limitBytes: number };
+  /** Where accepted touchpoints wait for PostgreSQL: `lmdb:<folder>`. Default `lmdb:.milepost/buffer`. */
+  buffer: string;
+  /** What the buffer may take on disk before ingest answers 503. Default 4 GiB. */
+  bufferLimitBytes: number;
   roles: ReadonlySet<Role>;
   logLevel: (typeof levels)[number];
   /** As Fastify's option: false, the number of proxies in front, or their addresses. */
   trustProxy: boolean | number | string[];
-  /** Ingest requests a minute by key and address; 0 means no limit. */
+  /** Ingest requests a minute by key and address. Default 300,000; 0 means no limit. */
   rateLimit: number;
 };
 
@@ -89,7 +89,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     host: read.HOST,
     port: read.PORT,
     metricsToken: read.METRICS_TOKEN,
-    buffer: { ...read.BUFFER_URL, limitBytes: read.BUFFER_LIMIT_MB * 1024 * 1024 },
+    buffer: read.BUFFER_URL,
+    bufferLimitBytes: read.BUFFER_LIMIT_MB * 1024 * 1024,
     roles: read.ROLES,
     logLevel: read.LOG_LEVEL,
     trustProxy: read.TRUST_PROXY,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -52,7 +53,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedP
 }
 
 function running(cluster: Cluster, { pid, port }: { pid: number; port: number }): EmbeddedPostgres {
-  return { url: urlAt(cluster, port), pid, stop: async () => await end(cluster, pid) };
+  return { url: urlAt(cluster, port), pid, stop: () => end(cluster, pid) };
 }
 
 function urlAt({ user, password }: Cluster, port: number): string {
@@ -158,18 +159,15 @@ function lastPort(folder: string): number | undefined {
 
 /** The wanted port if nothing listens there, else any other. */
 async function freePort(wanted: number | undefined): Promise<number> {
-  return await new Promise((resolvePort, reject) => {
-    const probe = createServer();
-    probe.once('error', (error) => {
-      if (wanted === undefined) reject(error);
-      else resolvePort(freePort(undefined));
-    });
-    probe.listen(wanted ?? 0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => {
-        if (address && typeof address === 'object') resolvePort(address.port);
-        else reject(new Error('no free port was found'));
-      });
-    });
-  });
+  const probe = createServer();
+  try {
+    probe.listen(wanted ?? 0, '127.0.0.1');
+    await once(probe, 'listening');
+    return (probe.address() as AddressInfo).port;
+  } catch (error) {
+    if (wanted === undefined) throw error;
+    return await freePort(undefined);
+  } finally {
+    probe.close();
+  }
 }

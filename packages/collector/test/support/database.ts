@@ -8,12 +8,12 @@ export type TestDatabase = { url: string; pool: pg.Pool; drop: () => Promise<voi
 
 /** A clone of the migrated template: call it in `beforeAll`, `drop()` in `afterAll`. */
 export async function createDatabase(): Promise<TestDatabase> {
-  return await cloneOf('milepost');
+  return cloneOf('milepost');
 }
 
 /** A database without any table, for tests of the migrations themselves. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
-  return await cloneOf('template0');
+  return cloneOf('template0');
 }
 
 async function cloneOf(template: string): Promise<TestDatabase> {

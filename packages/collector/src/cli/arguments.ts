@@ -1,0 +1,37 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Reads the number of a site. */
+export function siteId(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError('A site is named by its number, as milepost site list shows it.');
+  return Number(text);
+}
+
+/** Reads an origin as browsers send it: scheme, host and port, nothing after. */
+export function origins(text: string, earlier: string[] = []): string[] {
+  if (text === '*') return [...earlier, text];
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new InvalidArgumentError('Write it like https://shop.example, or * for every origin.');
+  }
+  return [...earlier, new URL(text).origin];
+}
+
+/** Gathers an option that may stand several times. */
+export function collect(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
+}
+
+/** Reads a switch that may be turned off too. */
+export function yesOrNo(text: string): boolean {
+  if (text === 'yes' || text === 'true') return true;
+  if (text === 'no' || text === 'false') return false;
+  throw new InvalidArgumentError('Say yes or no.');
+}
+
+/** Reads a length of time for PostgreSQL: a number and a unit. */
+export function duration(text: string): string {
+  if (!/^\d+ ?(seconds?|minutes?|hours?|days?|months?)$/.test(text)) {
+    throw new InvalidArgumentError("Write it like '30 minutes', '24 hours' or '13 months'.");
+  }
+  return text;
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { Refusal } from '../refusal.ts';
+import * as key from './key.ts';
+import * as migrate from './migrate.ts';
+import * as reader from './reader.ts';
+import * as serve from './serve.ts';
+import * as simulate from './simulate.ts';
+import * as site from './site.ts';
+
+const program = new Command('milepost')
+  .description(
+    'Milepost: the customer journey of every visitor, from the page to SQL.\n\n' +
+      'Commands work on the database that DATABASE_URL names, else on that of the demo running here (npm start).',
+  )
+  .addHelpText(
+    'after',
+    `
+From an empty database to the first touchpoint:
+  $ export DATABASE_URL=postgres://user:password@localhost:5432/milepost
+  $ milepost migrate
+  $ milepost site create "My shop" --origin https://shop.example
+  $ milepost key create --site 1 --kind write
+  $ milepost serve`,
+  )
+  .showHelpAfterError('(milepost --help lists the commands)');
+
+for (const command of [serve, migrate, site, key, reader, simulate]) command.register(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // what a person can act on comes as a sentence, everything else with its stack
+  const isSentence = error instanceof Refusal;
+  process.stderr.write(
+    isSentence ? `milepost: ${error.message}\n` : `${(error as Error).stack ?? String(error)}\n`,
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { serveUntilSignal } from '../server.ts';
+import { inOneSentence } from './terminal.ts';
+
+/** `milepost serve`: one process with the roles that `ROLES` names. */
+export function register(program: Command): void {
+  program
+    .command('serve')
+    .description(
+      'Start the collector: ingest, write, derive and api in one process, or those that ROLES names',
+    )
+    .addHelpText(
+      'after',
+      `
+Settings come from the environment; every bad one is named before anything listens:
+  DATABASE_URL          postgres://user:password@host:5432/milepost (required)
+  HOST, PORT            where to listen (127.0.0.1, 4000)
+  ROLES                 ingest,write,derive,deliver,api
+  BUFFER_URL            lmdb:<folder>, where accepted touchpoints wait for PostgreSQL (lmdb:.milepost/buffer)
+  BUFFER_LIMIT_MB       what the buffer may take on disk before ingest answers 503 (4096)
+  DATABASE_CONNECTIONS  most connections to PostgreSQL (10)
+  RATE_LIMIT            requests a minute by key and address, 0 for none (300000)
+  TRUST_PROXY           true for one proxy in front, a number of them, or their addresses (false)
+  METRICS_TOKEN         opens /metrics to others than this machine
+  LOG_LEVEL             fatal, error, warn, info, debug, trace, silent (info)`,
+    )
+    .action(async () => {
+      try {
+        await serveUntilSignal(readConfig(process.env));
+      } catch (error) {
+        throw inOneSentence(error);
+      }
+    });
+}

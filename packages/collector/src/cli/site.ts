@@ -1,0 +1,124 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { createSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
+import { Refusal } from '../refusal.ts';
+import { collect, duration, origins, siteId, yesOrNo } from './arguments.ts';
+import { printOne, printRows, withDatabase } from './terminal.ts';
+
+type Options = {
+  json?: boolean;
+  name?: string;
+  timeZone?: string;
+  currency?: string;
+  origin?: string[];
+  ownHost?: string[];
+  consentRequired?: boolean;
+  sessionGap?: string;
+  cartDelay?: string;
+  checkoutDelay?: string;
+  cartExpiry?: string;
+  lapsedAfter?: string;
+};
+
+/** `milepost site create|list|update`. */
+export function register(program: Command): void {
+  const site = program
+    .command('site')
+    .description('Sites: tenants with their own keys, settings and journey model');
+
+  withSettings(site.command('create'))
+    .description('Make a site; it has no key yet (milepost key create)')
+    .argument('<name>', 'what people call it')
+    .option('--json', 'print the result as one JSON line')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ milepost site create "My shop" --origin https://shop.example --currency EUR --time-zone Europe/Berlin',
+    )
+    .action(async (name: string, options: Options) => {
+      const id = await withDatabase((pool) => createSite(pool, { ...settingsOf(options), name }));
+      printOne({ site_id: id, name }, options);
+    });
+
+  site
+    .command('list')
+    .description('Show every site with its settings')
+    .option('--json', 'print every setting as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const sites = await withDatabase(listSites);
+      if (options.json) printRows(sites, options);
+      else
+        printRows(
+          sites.map(({ site_id, name, time_zone, currency, allowed_origins, model_name, created_at }) => ({
+            site_id,
+            name,
+            time_zone,
+            currency,
+            allowed_origins,
+            model_name,
+            created_at,
+          })),
+          {},
+        );
+    });
+
+  withSettings(site.command('update'))
+    .description('Change settings of a site; what is not named stays')
+    .argument('<site>', 'its number', siteId)
+    .option('--name <name>', 'what people call it')
+    .option('--json', 'print the result as one JSON line')
+    .action(async (id: number, options: Options) => {
+      const settings = settingsOf(options);
+      if (Object.keys(settings).length === 0)
+        throw new Refusal('nothing to change was named; milepost site update --help lists the settings.');
+      const isChanged = await withDatabase((pool) => updateSite(pool, id, settings));
+      if (!isChanged) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
+      printOne({ site_id: id, changed: Object.keys(settings) }, options);
+    });
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option(
+      '--origin <origin>',
+      'whose pages may send touchpoints; repeat for more, * for every origin',
+      origins,
+    )
+    .option('--own-host <host>', 'a host of the site itself, never a referrer; repeat for more', collect)
+    .option('--currency <code>', 'ISO 4217, as EUR', currency)
+    .option('--time-zone <zone>', 'IANA name, as Europe/Berlin', timeZone)
+    .option('--consent-required <yes|no>', 'reject touchpoints without analytics consent', yesOrNo)
+    .option('--session-gap <time>', "idle time that ends a session, as '30 minutes'", duration)
+    .option('--cart-delay <time>', 'idle time until a cart is abandoned', duration)
+    .option('--checkout-delay <time>', 'the same once checkout has begun', duration)
+    .option('--cart-expiry <time>', 'idle time until an abandoned cart expires', duration)
+    .option('--lapsed-after <time>', 'time without a signal until a customer counts as lapsed', duration);
+}
+
+function settingsOf(options: Options): SiteSettings {
+  const settings = {
+    name: options.name,
+    allowed_origins: options.origin,
+    own_hosts: options.ownHost,
+    currency: options.currency,
+    time_zone: options.timeZone,
+    consent_required: options.consentRequired,
+    session_gap: options.sessionGap,
+    cart_delay: options.cartDelay,
+    checkout_delay: options.checkoutDelay,
+    cart_expiry: options.cartExpiry,
+    lapsed_after: options.lapsedAfter,
+  };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+function currency(text: string): string {
+  if (!/^[A-Z]{3}$/.test(text)) throw new InvalidArgumentError('A currency is three capitals, as EUR.');
+  return text;
+}
+
+function timeZone(text: string): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone && text;
+  } catch {
+    throw new InvalidArgumentError('There is no such time zone; write it like Europe/Berlin.');
+  }
+}

@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { lockFolder } from '../buffer/lock.ts';
+import { demoFolder, inOneSentence } from '../cli/terminal.ts';
+import { readConfig } from '../config.ts';
+import { startPostgres } from '../database/embedded.ts';
+import { migrate } from '../database/migrate.ts';
+import { createPool } from '../database/pool.ts';
+import { Refusal } from '../refusal.ts';
+import { portIsTaken, startServer, stopOnSignal } from '../server.ts';
+import { buildBrowserCode } from './build.ts';
+import { demoSite } from './site.ts';
+import { readState, writeState } from './state.ts';
+
+const say = (line: string) => void process.stdout.write(`milepost: ${line}\n`);
+
+/** `npm start`: everything on this machine, from the database to the shop. */
+async function start(): Promise<void> {
+  const isFirst = !existsSync(join(demoFolder, 'demo.json'));
+  // Every bad variable is named before anything starts; the embedded database's address is known only later.
+  const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
+  const env = { LOG_LEVEL: 'warn', BUFFER_URL: `lmdb:${join(demoFolder, 'buffer')}`, ...given };
+  const { host, port: wanted } = readConfig({ DATABASE_URL: 'postgres://127.0.0.1/milepost', ...env });
+  const port = await freePort(host, wanted);
+
+  const closing: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (let close = closing.pop(); close; close = closing.pop()) await close();
+  };
+  try {
+    mkdirSync(demoFolder, { recursive: true, mode: 0o700 });
+    closing.push(await holdFolder());
+    buildBrowserCode(say);
+    const databaseUrl = given['DATABASE_URL'] ?? (await embedded(closing));
+    const pool = createPool(databaseUrl, { connections: 2, name: 'milepost demo' });
+    closing.push(() => pool.end());
+    await migrate(pool, { onProgress: say });
+    const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`;
+    const site = await demoSite(pool, readState(demoFolder), url);
+    const config = readConfig({ ...env, PORT: String(port), DATABASE_URL: databaseUrl });
+    const server = await startServer(config, { shop: { writeKey: site.write_key } });
+    closing.push(server.stop);
+    writeState(demoFolder, { url, ...site, database_url: databaseUrl });
+    process.stdout.write(await greeting({ url, isFirst }));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  stopOnSignal(async () => {
+    say('stopping');
+    await stop();
+  });
+}
+
+async function embedded(closing: (() => Promise<void>)[]): Promise<string> {
+  say('starting PostgreSQL');
+  const postgres = await startPostgres({ folder: demoFolder });
+  closing.push(postgres.stop);
+  return postgres.url;
+}
+
+async function greeting({ url, isFirst }: { url: string; isFirst: boolean }): Promise<string> {
+  return `
+  Milepost is ready.
+
+    shop      ${url}/shop
+    API docs  ${url}/docs
+    keys      ${join('.milepost', 'demo.json')}
+${isFirst ? '\n  Click through the shop, or make traffic: npm run milepost simulate\n' : ''}
+  Ctrl-C stops everything; the data stays.
+
+`;
+}
+
+/** One demo at a time in a folder: a second one would take over the first one's PostgreSQL. */
+async function holdFolder(): Promise<() => Promise<void>> {
+  try {
+    return await lockFolder(demoFolder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code) throw error;
+    throw new Refusal(
+      'the demo of this folder is running already; stop it first, or start another one from another clone.',
+    );
+  }
+}
+
+/** The port, while nothing else is started: a taken one should be told at once. 0 takes any that is free. */
+async function freePort(host: string, port: number): Promise<number> {
+  const probe = createServer();
+  try {
+    probe.listen(port, host);
+    await once(probe, 'listening');
+    return (probe.address() as AddressInfo).port;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new Refusal(portIsTaken(port));
+    throw error;
+  } finally {
+    probe.close();
+  }
+}
+
+try {
+  await start();
+} catch (error) {
+  const told = inOneSentence(error);
+  process.stderr.write(
+    told instanceof Refusal ? `milepost: ${told.message}\n` : `${(told as Error).stack ?? String(told)}\n`,
+  );
+  process.exit(1);
+}
