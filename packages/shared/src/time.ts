@@ -19,13 +19,20 @@ export function readTime(value: unknown): number | null {
   // By far the most frequent form, what Date.prototype.toISOString writes.
   if (value.length === 24 && value.charCodeAt(23) === 90 && value.charCodeAt(10) === 84) {
     const time = Date.parse(value);
-    if (time === time) return inRange(time);
+    if (!Number.isNaN(time)) return isRealDay(value) ? inRange(time) : null;
   }
   const text = value.trim();
-  if (zoned.test(text)) return inRange(Date.parse(normalised(text)));
-  if (unzoned.test(text)) return inRange(Date.parse(`${normalised(text)}${text.length > 10 ? 'Z' : ''}`));
   if (milliseconds.test(text)) return inRange(Number(text));
-  return null;
+  const zone = zoned.test(text) ? '' : unzoned.test(text) ? (text.length > 10 ? 'Z' : '') : null;
+  return zone !== null && isRealDay(text) ? inRange(Date.parse(normalised(text) + zone)) : null;
+}
+
+/** JavaScript reads 30 February as 2 March. */
+function isRealDay(text: string): boolean {
+  const day = Number(text.slice(8, 10));
+  return (
+    day <= 28 || day <= new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate()
+  );
 }
 
 /** The one form that every JavaScript engine must parse: `T`, a dot, three digits, `Z` or `+hh:mm`. */
