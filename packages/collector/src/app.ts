@@ -11,6 +11,8 @@ import { errors, refuseConnection } from './plugins/errors.ts';
 import { keys } from './plugins/keys.ts';
 import { requestIds } from './plugins/request-id.ts';
 import { problemForNow } from './problems.ts';
+import { shop } from './shop/index.ts';
+import { script } from './shop/script.ts';
 
 export type AppOptions = {
   config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit'>;
@@ -72,6 +74,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }
   if (config.roles.has('api')) {
     await app.register(api, { pool });
+    await app.register(script);
+    if (options.shop) await app.register(shop, options.shop);
   }
   return app;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { open } from 'lmdb';
 import {
   BufferFull,
@@ -22,6 +22,11 @@ const maxCommitBytes = 16 * mebibyte;
 // Values over half a page take whole pages of 4 KiB, which is what the cap has to count.
 const pageSize = 4096;
 
+// So much of the disk stays free. LMDB does not survive a full disk in good order (its process may end), so the
+// buffer refuses before: nothing acked is lost either way, but this way the collector goes on answering.
+const leastFreeBytes = 128 * mebibyte;
+const freeSpaceLifetimeMs = 1_000;
+
 const lastPositionKey = Buffer.from('last-position');
 const checkKey = Buffer.from('check');
 
@@ -29,6 +34,8 @@ export type LmdbBufferOptions = {
   folder: string;
   /** The cap in bytes on disk; past it `append` rejects with `BufferFull`. */
   maxBytes: number;
+  /** What must stay free on the disk (default 128 MiB); below it `append` rejects with `BufferFull`, too. */
+  leastFreeBytes?: number;
   /** Called after each durable commit, for the metrics. */
   onCommit?: (commit: { seconds: number; entries: number }) => void;
 };
@@ -56,6 +63,8 @@ class LmdbBuffer implements TouchpointBuffer {
   readonly #entries;
   readonly #meta;
   readonly #maxBytes: number;
+  readonly #folder: string;
+  readonly #leastFreeBytes: number;
   readonly #onCommit: LmdbBufferOptions['onCommit'];
   readonly #unlock: () => Promise<void>;
   readonly #listeners = new Set<() => void>();
@@ -70,10 +79,16 @@ class LmdbBuffer implements TouchpointBuffer {
   #bytes = 0;
   #committing: Promise<void> | null = null;
   #isClosing = false;
+  #isDiskFull = false;
+  #freeSpaceSeenAt = Number.NEGATIVE_INFINITY;
+  #failure: BufferUnavailable | null = null;
 
-  constructor({ folder, maxBytes, onCommit }: LmdbBufferOptions, unlock: () => Promise<void>) {
+  constructor(options: LmdbBufferOptions, unlock: () => Promise<void>) {
+    const { folder, maxBytes } = options;
+    this.#folder = folder;
     this.#maxBytes = maxBytes;
-    this.#onCommit = onCommit;
+    this.#leastFreeBytes = options.leastFreeBytes ?? leastFreeBytes;
+    this.#onCommit = options.onCommit;
     this.#unlock = unlock;
     this.#root = open({
       path: folder,
@@ -97,15 +112,10 @@ class LmdbBuffer implements TouchpointBuffer {
   }
 
   append(envelope: Envelope, body: Uint8Array): Promise<void> {
-    if (this.#isClosing) return Promise.reject(new BufferUnavailable('The buffer is closed'));
     const value = encodeValue(envelope, body);
     const size = diskSize(value.length);
-    if (this.#bytes + this.#waitingBytes + size > this.#maxBytes) {
-      return Promise.reject(new BufferFull(`The buffer holds ${this.#bytes} of ${this.#maxBytes} bytes`));
-    }
-    if (this.#waitingBytes + size > maxWaitingBytes) {
-      return Promise.reject(new BufferFull(`${this.#waitingBytes} bytes wait for the disk`));
-    }
+    const refusal = this.#refusalOf(size);
+    if (refusal) return Promise.reject(refusal);
     this.#lastPosition += 1;
     const key = encodeKey({
       position: this.#lastPosition,
@@ -159,10 +169,8 @@ class LmdbBuffer implements TouchpointBuffer {
   }
 
   check(): Promise<void> {
-    if (this.#isClosing) return Promise.reject(new BufferUnavailable('The buffer is closed'));
-    if (this.#bytes + this.#waitingBytes >= this.#maxBytes) {
-      return Promise.reject(new BufferFull(`The buffer holds ${this.#bytes} of ${this.#maxBytes} bytes`));
-    }
+    const refusal = this.#refusalOf(pageSize);
+    if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.#checks.push({ resolve, reject });
       this.#commitSoon();
@@ -175,6 +183,26 @@ class LmdbBuffer implements TouchpointBuffer {
     await this.#committing;
     await this.#root.close();
     await this.#unlock();
+  }
+
+  /** Why `size` more bytes cannot be taken now; null if they can. */
+  #refusalOf(size: number): BufferFull | BufferUnavailable | null {
+    if (this.#isClosing) return new BufferUnavailable('The buffer is closed');
+    if (this.#failure) return this.#failure;
+    if (this.#bytes + this.#waitingBytes + size > this.#maxBytes) {
+      return new BufferFull(`The buffer holds ${this.#bytes} of ${this.#maxBytes} bytes`);
+    }
+    if (this.#waitingBytes + size > maxWaitingBytes) {
+      return new BufferFull(`${this.#waitingBytes} bytes wait for the disk`);
+    }
+    if (performance.now() - this.#freeSpaceSeenAt > freeSpaceLifetimeMs) {
+      const { bavail, bsize } = statfsSync(this.#folder);
+      this.#isDiskFull = bavail * bsize < this.#leastFreeBytes;
+      this.#freeSpaceSeenAt = performance.now();
+    }
+    return this.#isDiskFull
+      ? new BufferFull(`Less than ${this.#leastFreeBytes} bytes of the disk are free`)
+      : null;
   }
 
   #commitSoon(): void {
@@ -221,7 +249,11 @@ class LmdbBuffer implements TouchpointBuffer {
       if (checks.length > 0) written.push(this.#meta.put(checkKey, positionValue(this.#lastPosition)));
       await Promise.all(new Set(written));
     } catch (cause) {
-      failure = new BufferUnavailable('The disk refused to store', { cause });
+      // After a failed sync nobody knows what the disk holds: only a new start, which reads it, does.
+      failure = new BufferUnavailable('The disk refused to store; the collector must be restarted', {
+        cause,
+      });
+      this.#failure = failure;
     }
     this.#waitingBytes -= appends.reduce((sum, { value }) => sum + diskSize(value.length), 0);
     if (failure) {

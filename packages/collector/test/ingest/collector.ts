@@ -63,10 +63,8 @@ export function touchpoint(fields: Record<string, unknown> = {}): Record<string,
 
 /** What the buffer holds, oldest first, with its bodies read. */
 export function kept(buffer: TouchpointBuffer): { envelope: object; body: { batch: unknown[] } }[] {
-  return buffer
-    .read(null, { maxEntries: 10_000, maxBytes: 1e9 })
-    .map(({ envelope, body }) => ({
-      envelope,
-      body: JSON.parse(Buffer.from(body).toString()) as { batch: unknown[] },
-    }));
+  return buffer.read(null, { maxEntries: 10_000, maxBytes: 1e9 }).map(({ envelope, body }) => ({
+    envelope,
+    body: JSON.parse(Buffer.from(body).toString()) as { batch: unknown[] },
+  }));
 }
