@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 
-import { Refusal } from '../refusal.ts';
 import { simulate } from '../simulate/simulate.ts';
+import { collect } from './arguments.ts';
 
 /** `milepost simulate`: reproducible traffic for a running collector or a file. */
 export function register(program: Command): void {
@@ -35,16 +35,12 @@ export function register(program: Command): void {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,12}$/.test(text)) throw new Refusal(`“${text}” is not a whole number.`);
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
   return Number(text);
 }
 
 function instant(text: string): number {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new Refusal(`“${text}” is no instant; write it like 2026-11-01T00:00:00Z.`);
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('Write it like 2026-11-01T00:00:00Z.');
   return ms;
-}
-
-function collect(value: string, earlier: string[]): string[] {
-  return [...earlier, value];
 }

@@ -13,7 +13,7 @@ export type BenchOptions = {
   touchpoints: number;
   /** The instant the first session begins. */
   startMs: number;
-  /** How dense the traffic is in its own time; the default keeps some ten thousand sessions open at once. */
+  /** How dense the traffic is in its own time; the default keeps some seven thousand sessions open at once. */
   sessionsPerSecond?: number;
   sites?: number;
   persons?: number;
@@ -31,7 +31,7 @@ export const benchProfile = {
   resendShare: 0.01,
   lateShare: 0.01,
   batchSize: 20,
-  sessionsPerSecond: 100,
+  sessionsPerSecond: 50,
   meanSecondsBetweenTouchpoints: 20,
 } as const;
 
@@ -92,8 +92,8 @@ export function* benchBatches(options: BenchOptions): Generator<BenchBatch> {
   const batches: string[][] = Array.from({ length: sites }, () => []);
   let resend: BenchBatch | null = null;
   let sessionStartsAtMs = startMs;
+  const sessionLimit = Math.ceil(touchpoints / benchProfile.touchpointsPerSession);
   let sessionCount = 0;
-  let made = 0;
 
   function* add(site: number, event: string): Generator<BenchBatch> {
     const events = batches[site];
@@ -111,11 +111,13 @@ export function* benchBatches(options: BenchOptions): Generator<BenchBatch> {
     resend = random.chance(benchProfile.resendShare) ? { ...batch, isResend: true } : null;
   }
 
-  while (made < touchpoints) {
-    if (sessionStartsAtMs <= open.nextAt) {
+  // Every session runs to its end, so that the shares hold for the whole.
+  while (sessionCount < sessionLimit || open.size > 0) {
+    if (sessionCount < sessionLimit && sessionStartsAtMs <= open.nextAt) {
       const person = random.below(persons);
       const session = openSession({ random, person, site: siteOfPerson(person), number: sessionCount });
-      open.push(sessionStartsAtMs, session);
+      const remaining = touchpoints - sessionCount * benchProfile.touchpointsPerSession;
+      open.push(sessionStartsAtMs, { ...session, steps: session.steps.slice(0, remaining) });
       sessionCount += 1;
       sessionStartsAtMs += random.wait(meanGapMs);
       continue;
@@ -128,7 +130,6 @@ export function* benchBatches(options: BenchOptions): Generator<BenchBatch> {
       if (delayed !== undefined) yield* add(delayed.site, delayed.event);
     }
     const event = touchpointText(session, { atMs, random });
-    made += 1;
     if (random.chance(benchProfile.lateShare)) {
       late.push(atMs + 10_000 + random.below(300_000), { site: session.site, event });
     } else {

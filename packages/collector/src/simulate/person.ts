@@ -38,26 +38,29 @@ const habits: readonly (Habit & { weight: number })[] = [
   // prettier-ignore
   { weight: 5, name: 'regular', sessions: 9, daysBetween: 4, cart: 0.6, checkout: 0.85, pay: 0.9, review: 0.4, return: 0.08, devices: 2.2 },
 ];
+const buyer = habits[2];
+const guestShare = 0.05;
 const habitByWeight = weighted(habits.map((habit) => habit.weight));
 
 const firstNames = ['Ada', 'Ben', 'Chiara', 'Deniz', 'Elif', 'Finn', 'Grace', 'Hugo', 'Ines', 'Jonas'];
 
 /**
- * Makes the `index`-th person. One in fifty browses on a computer that somebody else used before (`lent`), and
+ * Makes the `index`-th person. One in twenty browses on a computer that somebody else used before (`lent`), and
  * one in three owns more than one device.
  */
 export function makePerson(
   index: number,
   { random, bornAtMs, lent }: { random: Random; bornAtMs: number; lent: Device | null },
 ): Person {
-  const habit = habits[habitByWeight(random)];
+  const isGuest = lent !== null && random.chance(guestShare);
+  const habit = isGuest ? buyer : habits[habitByWeight(random)];
   if (habit === undefined) throw new RangeError('no such habit');
   const count = 1 + (random.chance(habit.devices - 1) ? 1 : 0) + (random.chance(0.03) ? 1 : 0);
   const devices = Array.from({ length: count }, () => ({
     anonymousId: uuidV7(bornAtMs, random),
     agent: random.pick(agents),
   }));
-  if (lent !== null && random.chance(0.02)) devices[0] = lent;
+  if (isGuest) devices[0] = lent;
   const name = random.pick(firstNames).toLowerCase();
   return {
     index,

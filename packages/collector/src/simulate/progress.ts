@@ -1,7 +1,12 @@
 import { Presets, SingleBar } from 'cli-progress';
 
 /** A progress bar on standard error; nothing at all where nobody looks (a pipe, `--json`). */
-export type Progress = { to(value: number, note?: string): void; stop(): void };
+export type Progress = {
+  to(value: number, note?: string): void;
+  /** Says how much there is in all, once that is known. */
+  of(total: number): void;
+  stop(): void;
+};
 
 export function progressBar({
   total,
@@ -12,7 +17,9 @@ export function progressBar({
   unit: string;
   isShown: boolean;
 }): Progress {
-  if (!isShown || !process.stderr.isTTY) return { to: () => undefined, stop: () => undefined };
+  if (!isShown || !process.stderr.isTTY) {
+    return { to: () => undefined, of: () => undefined, stop: () => undefined };
+  }
   const bar = new SingleBar(
     {
       format: `{bar} {percentage} % · {value} of {total} ${unit} · {note}{eta_formatted} to go`,
@@ -29,6 +36,7 @@ export function progressBar({
       if (value > bar.getTotal()) bar.setTotal(value);
       bar.update(value, { note: note === '' ? '' : `${note} · ` });
     },
+    of: (whole) => bar.setTotal(whole),
     stop: () => bar.stop(),
   };
 }

@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { z } from 'zod';
 
+import { demoFolder } from '../cli/terminal.ts';
 import { Refusal } from '../refusal.ts';
 
 /** Where simulated touchpoints go: a collector and one pair of keys a site. */
 export type Target = { url: string; writeKeys: string[]; secretKeys: string[] };
 
 const demoSchema = z.object({ url: z.string(), write_key: z.string(), secret_key: z.string() });
-const demoFile = '.milepost/demo.json';
+const demoFile = join(demoFolder, 'demo.json');
 
 /** The target the options name; what they leave open comes from the running demo's file. */
 export async function targetOf(options: {
@@ -35,7 +37,7 @@ async function readDemo(): Promise<z.infer<typeof demoSchema>> {
     text = await readFile(demoFile, 'utf8');
   } catch (cause) {
     throw new Refusal(
-      `no running demo (${demoFile} is missing): start it with npm start, or name --url and --write-key.`,
+      'no demo runs here (.milepost/demo.json is missing): start it with npm start, or name --url and --write-key.',
       { cause },
     );
   }

@@ -19,7 +19,7 @@ export type TrafficOptions = {
 
 export type SiteEmission = Emission & { site: number };
 
-const usersWhoLend = 16;
+const mostLenders = 16;
 
 /**
  * The traffic of a shop, in the order of sending. The same options give the same ids and the same distances in
@@ -35,6 +35,7 @@ export function* traffic(options: TrafficOptions): Generator<SiteEmission> {
 
   let bornAtMs = startMs;
   let born = 0;
+  let lenderCount = 0;
   while (born < persons || pending.size > 0) {
     const isBirth = born < persons && bornAtMs <= pending.nextAt;
     if (isBirth) {
@@ -44,7 +45,11 @@ export function* traffic(options: TrafficOptions): Generator<SiteEmission> {
       const lent = lender?.site === site ? lender.device : null;
       const person = makePerson(born, { random, bornAtMs, lent });
       const [device] = person.devices;
-      if (device !== undefined) lenders[born % usersWhoLend] = { device, site };
+      const isLender = person.habit.name === 'buyer' || person.habit.name === 'regular';
+      if (device !== undefined && isLender) {
+        lenders[lenderCount % mostLenders] = { device, site };
+        lenderCount += 1;
+      }
       const emissions = journeyOf(person, { random, fromMs: bornAtMs, origin });
       const [first] = emissions;
       if (first !== undefined) pending.push(first.sendAtMs, { site, emissions, next: 0 });

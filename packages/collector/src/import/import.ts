@@ -1,0 +1,210 @@
+import { createHash, hash } from 'node:crypto';
+import { basename } from 'node:path';
+
+import { type Touchpoint, judge } from '@milepost/shared';
+import type pg from 'pg';
+
+import type { Envelope } from '../buffer/buffer.ts';
+import { Refusal } from '../refusal.ts';
+import { type TouchpointRow, rowOf, sharedFactsOf } from '../write/row.ts';
+import { type Batch, storeBatch } from './batch.ts';
+import { LineIds } from './line-ids.ts';
+import { type Format, type Line, linesOf, sizeOf } from './lines.ts';
+import { type Mapping, columnsOf, mapper, mappingByNames } from './mapping.ts';
+import { type ImportRecord, openRecord } from './progress-record.ts';
+import { type Reject, RejectsFile } from './rejects.ts';
+import { wallClockReader } from './time-zone.ts';
+
+export type ImportOptions = {
+  file: string;
+  siteId: number;
+  format: Format;
+  /** Between the cells of a CSV file. */
+  delimiter: string;
+  /** Null: columns are named like fields, or the file is NDJSON of touchpoints. */
+  mapping: Mapping | null;
+  /** The zone of times that name none. */
+  timeZone: string;
+  /** Where lines that were not stored are written. */
+  rejectsFile: string;
+  /** Stops between two commits; the same call goes on there. */
+  signal?: AbortSignal;
+  onProgress?: (progress: { step: 'reading' | 'storing'; bytes: number; ofBytes: number }) => void;
+};
+
+export type ImportSummary = {
+  /** Lines that hold something, by what became of them. */
+  stored: number;
+  duplicates: number;
+  rejected: number;
+  /** Line after which an earlier run had stopped; 0 for a run from the start. */
+  resumedAfterLine: number;
+  isFinished: boolean;
+};
+
+const linesPerCommit = 2_000;
+
+/**
+ * Stores the touchpoints of a file, each line judged alone, in memory that does not grow with the file. A line
+ * without an id gets one from what it says, so no line is ever stored twice. The file is read twice: first for its
+ * hash, by which an interrupted import is found again, and for lines that occur more than once.
+ */
+export async function importFile(pool: pg.Pool, options: ImportOptions): Promise<ImportSummary> {
+  const { file, siteId, onProgress } = options;
+  const ofBytes = await sizeOf(file);
+  const isConsentRequired = await consentRequirement(pool, siteId);
+  const { ids, fileHash, columns } = await readThrough(options, ofBytes);
+  const mapping = mappingFor(options, columns);
+  const recordHash = hashOf(fileHash, { ...options, mapping });
+  const record = await openRecord(pool, { siteId, hash: recordHash, fileName: basename(file) });
+  const resumedAfterLine = record.linesDone;
+  const rejects = new RejectsFile(options.rejectsFile, { isResumed: resumedAfterLine > 0 });
+
+  const read = lineReader({ ids, mapping, options, record, isConsentRequired });
+  let bytes = 0;
+  let storing: Promise<void> = Promise.resolve();
+  let batch: Batch = { rows: [], rejects: [], lastLine: 0 };
+  let isStopped = false;
+
+  /** One batch is on its way to PostgreSQL while the next one is read. */
+  async function handOver(isFinished: boolean): Promise<void> {
+    const full = batch;
+    batch = { rows: [], rejects: [], lastLine: full.lastLine };
+    await storing;
+    storing = storeBatch(pool, { siteId, recordHash, record, batch: full, isFinished }).then((refused) =>
+      rejects.add(refused),
+    );
+    storing.catch(() => undefined); // awaited before the next batch, and at the end
+    onProgress?.({ step: 'storing', bytes, ofBytes });
+  }
+
+  try {
+    const source = { ...options, onBytes: (chunk: Uint8Array) => (bytes += chunk.length) };
+    for await (const line of linesOf(source)) {
+      const outcome = read(line);
+      if (line.number <= resumedAfterLine) continue;
+      batch.lastLine = line.number;
+      if (outcome.kind === 'row') batch.rows.push(outcome.row);
+      else batch.rejects.push(outcome.reject);
+      if (batch.rows.length + batch.rejects.length < linesPerCommit) continue;
+      await handOver(false);
+      if (options.signal?.aborted) {
+        isStopped = true;
+        break;
+      }
+    }
+    if (!isStopped) await handOver(true);
+    await storing;
+  } finally {
+    await rejects.close();
+  }
+  const { stored, duplicates, rejected } = record;
+  return { stored, duplicates, rejected, resumedAfterLine, isFinished: !isStopped };
+}
+
+async function consentRequirement(pool: pg.Pool, siteId: number): Promise<boolean> {
+  const { rows } = await pool.query<{ consent_required: boolean }>(
+    'select consent_required from store.sites where site_id = $1',
+    [siteId],
+  );
+  const [site] = rows;
+  if (site === undefined) throw new Refusal(`there is no site ${siteId}; milepost site list shows them.`);
+  return site.consent_required;
+}
+
+/** The first pass: the hash of the file, its columns, and which lines may occur more than once. */
+async function readThrough(options: ImportOptions, ofBytes: number) {
+  const fileHash = createHash('sha256');
+  // Packed files unpack to about ten times their size, and few lines are shorter than fifty bytes.
+  const bytesPerLine = options.file.toLowerCase().endsWith('.gz') ? 5 : 50;
+  const ids = new LineIds(ofBytes / bytesPerLine);
+  let bytes = 0;
+  let columns: string[] | null = null;
+  const onBytes = (chunk: Uint8Array) => {
+    fileHash.update(chunk);
+    bytes += chunk.length;
+  };
+  let count = 0;
+  for await (const line of linesOf({ ...options, onBytes })) {
+    if (line.kind === 'cells') {
+      columns ??= Object.keys(line.cells);
+      ids.note(line.text);
+    }
+    count += 1;
+    if (count % 10_000 === 0) {
+      options.onProgress?.({ step: 'reading', bytes, ofBytes });
+      options.signal?.throwIfAborted();
+    }
+  }
+  return { ids, fileHash: fileHash.digest(), columns: columns ?? [] };
+}
+
+/** The mapping to read the file by; null for NDJSON that holds touchpoints already. */
+function mappingFor({ mapping, format, file }: ImportOptions, columns: readonly string[]): Mapping | null {
+  if (format === 'ndjson') return mapping;
+  if (mapping === null) return mappingByNames(columns);
+  const missing = columnsOf(mapping).filter((column) => !columns.includes(column));
+  if (missing.length > 0 && columns.length > 0) {
+    throw new Refusal(`${file} has no column ${missing.join(', ')}; it has ${columns.join(', ')}.`);
+  }
+  return mapping;
+}
+
+function hashOf(fileHash: Buffer, { mapping, format, delimiter, timeZone }: ImportOptions): Buffer {
+  const fields = mapping === null ? null : [...mapping.fields];
+  const way = JSON.stringify({ fields, format, delimiter, timeZone });
+  return hash('sha256', Buffer.concat([fileHash, Buffer.from(way)]), 'buffer');
+}
+
+type Outcome = { kind: 'row'; row: TouchpointRow } | { kind: 'reject'; reject: Reject };
+
+/** Makes the function that turns a line into a row or a reject. It must see every line, for it counts repeats. */
+function lineReader({
+  ids,
+  mapping,
+  options,
+  record,
+  isConsentRequired,
+}: {
+  ids: LineIds;
+  mapping: Mapping | null;
+  options: ImportOptions;
+  record: ImportRecord;
+  isConsentRequired: boolean;
+}): (line: Line) => Outcome {
+  const toTouchpoint = mapping === null ? null : mapper(mapping);
+  const readTime = wallClockReader(options.timeZone);
+  // The instant the import of this file first began: every later run makes the same rows and rejects.
+  const receivedAt = record.startedAt;
+  const envelope: Envelope = { siteId: options.siteId, receivedAt, isTrusted: true, ingestedBy: 'import' };
+  const shared = sharedFactsOf({}, envelope);
+  const rules = {
+    isTrusted: true,
+    receivedAt,
+    sentAt: null,
+    oldestLive: null,
+    consentRequired: isConsentRequired,
+  };
+
+  return (line) => {
+    const reject = (reason: Reject['reason'], detail: string): Outcome => {
+      const event = line.kind === 'cells' ? JSON.stringify(line.cells) : line.text;
+      return { kind: 'reject', reject: { line: line.number, reason, detail, event } };
+    };
+    if (line.kind === 'unreadable') return reject(line.reason, line.detail);
+    const event: Record<string, unknown> =
+      toTouchpoint === null ? { ...line.cells } : toTouchpoint(line.cells);
+    const name = typeof event['name'] === 'string' ? event['name'] : '';
+    const id = ids.idOf(line.text, name);
+    if (event['id'] === undefined || event['id'] === null || event['id'] === '') event['id'] = id;
+    event['occurred_at'] = readTime(event['occurred_at']);
+    event['sequence'] ??= line.number;
+    const verdict = judge(event, rules);
+    if (!verdict.ok) return reject(verdict.reason, verdict.detail);
+    try {
+      return { kind: 'row', row: rowOf(event as Touchpoint, envelope, shared) };
+    } catch (error) {
+      return reject('unstorable', error instanceof Error ? error.message : String(error));
+    }
+  };
+}
