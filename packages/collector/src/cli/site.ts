@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { createSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
 import { Refusal } from '../refusal.ts';
 import { collect, duration, origins, siteId, yesOrNo } from './arguments.ts';

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keyHash } from '../../src/database/keys.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { milepost } from '../support/program.ts';
+
+let db: TestDatabase;
+
+beforeAll(async () => {
+  db = await createDatabase();
+});
+
+afterAll(async () => {
+  await db.drop();
+});
+
+async function asJson(...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await milepost([...args, '--json'], { DATABASE_URL: db.url });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+test('a site is made, listed and changed', async () => {
+  const args = ['--origin', 'https://ada.example', '--currency', 'GBP', '--session-gap', '20 minutes'];
+  expect(await asJson('site', 'create', 'Ada’s shop', ...args)).toEqual({ site_id: 1, name: 'Ada’s shop' });
+  await asJson('site', 'update', '1', '--cart-delay', '2 hours', '--origin', 'https://a.example', '--origin', 'https://b.example');
+  expect(await asJson('site', 'list')).toMatchObject([
+    {
+      site_id: 1,
+      currency: 'GBP',
+      session_gap: '00:20:00',
+      cart_delay: '02:00:00',
+      allowed_origins: ['https://a.example', 'https://b.example'],
+    },
+  ]);
+});
+
+test('two sites made at once get numbers of their own', async () => {
+  const made = (await Promise.all([asJson('site', 'create', 'One'), asJson('site', 'create', 'Two')])) as { site_id: number }[];
+  expect(new Set(made.map((site) => site.site_id)).size).toBe(2);
+});
+
+test('a secret key is shown once and kept only as a hash', async () => {
+  const { site_id: siteId } = (await asJson('site', 'create', 'Keys')) as { site_id: number };
+  const made = (await asJson('key', 'create', '--site', `${siteId}`, '--kind', 'secret', '--scope', 'read:stages')) as {
+    key: string;
+    key_id: string;
+  };
+  expect(made.key).toMatch(/^sk_[0-9A-Za-z]{32}$/);
+  const { rows } = await db.pool.query('select text, key_hash, scopes from store.keys where key_id = $1', [made.key_id]);
+  expect(rows).toEqual([{ text: null, key_hash: keyHash(made.key), scopes: ['read:stages'] }]);
+  const listed = await milepost(['key', 'list', '--site', `${siteId}`], { DATABASE_URL: db.url });
+  expect(listed.stdout).toContain(made.key.slice(0, 7));
+  expect(listed.stdout).not.toContain(made.key);
+});
+
+test('a write key stays readable, and a revoked key says when it ended', async () => {
+  const { site_id: siteId } = (await asJson('site', 'create', 'Revoked')) as { site_id: number };
+  const { key } = (await asJson('key', 'create', '--site', `${siteId}`, '--kind', 'write')) as { key: string };
+  expect(key).toMatch(/^wk_[0-9A-Za-z]{32}$/);
+  await asJson('key', 'revoke', key);
+  expect(await asJson('key', 'list', '--site', `${siteId}`)).toMatchObject([
+    { key, kind: 'write', revoked_at: expect.stringMatching(/^20/) as string },
+  ]);
+});
+
+test.each([
+  { args: ['site', 'update', '99', '--name', 'x'], says: 'there is no site 99' },
+  { args: ['site', 'create', 'x', '--currency', 'euro'], says: 'A currency is three capitals' },
+  { args: ['site', 'create', 'x', '--time-zone', 'Mars/Base'], says: 'There is no such time zone' },
+  { args: ['key', 'create', '--site', '99', '--kind', 'write'], says: 'there is no site 99' },
+  { args: ['key', 'create', '--site', '1', '--kind', 'secret', '--scope', 'fly'], says: 'there is no scope fly' },
+  { args: ['key', 'revoke', 'wk_nothing'], says: 'there is no such live key' },
+])('milepost $args fails with a sentence', async ({ args, says }) => {
+  const { code, stderr } = await milepost(args, { DATABASE_URL: db.url });
+  expect(code).toBe(1);
+  expect(stderr).toContain(says);
+  expect(stderr).not.toMatch(/\n\s+at /);
+});
+
+test('a reader sees the views and no private table', async () => {
+  const role = `reader_${Date.now()}`;
+  const { url } = (await asJson('reader', 'create', role)) as { url: string };
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('select count(*) from sessions');
+    await expect(client.query('select count(*) from store.keys')).rejects.toThrow('permission denied');
+  } finally {
+    await client.end();
+    await db.pool.query(`drop role ${role}`);
+  }
+});
+
+test('help teaches the way from an empty database to the first touchpoint', async () => {
+  const { code, stdout } = await milepost(['--help']);
+  expect(code).toBe(0);
+  for (const step of ['milepost migrate', 'milepost site create', 'milepost key create', 'milepost serve']) {
+    expect(stdout).toContain(step);
+  }
+});
