@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 // Two projects: tests beside their source need nothing; tests in packages/*/test share one real PostgreSQL.
 export default defineConfig({
   test: {
+    reporters: ['default', './tools/summary-reporter.ts'],
     projects: [
       {
         test: {

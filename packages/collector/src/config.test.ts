@@ -47,5 +47,7 @@ test.each([
 });
 
 test('the roles are those named', () => {
-  expect(readConfig({ DATABASE_URL: databaseUrl, ROLES: 'ingest, write' }).roles).toEqual(new Set(['ingest', 'write']));
+  expect(readConfig({ DATABASE_URL: databaseUrl, ROLES: 'ingest, write' }).roles).toEqual(
+    new Set(['ingest', 'write']),
+  );
 });

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { serveUntilSignal } from '../server.ts';
 import { inOneSentence } from './terminal.ts';
 
 /** `milepost serve`: one process with the roles that `ROLES` names. */
@@ -27,6 +26,7 @@ Settings come from the environment; every bad one is named before anything liste
     )
     .action(async () => {
       try {
+        const { serveUntilSignal } = await import('../server.ts'); // heavy: not for the sake of --help
         await serveUntilSignal(readConfig(process.env));
       } catch (error) {
         throw inOneSentence(error);

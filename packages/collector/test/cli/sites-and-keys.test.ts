@@ -22,7 +22,17 @@ async function asJson(...args: string[]): Promise<unknown> {
 test('a site is made, listed and changed', async () => {
   const args = ['--origin', 'https://ada.example', '--currency', 'GBP', '--session-gap', '20 minutes'];
   expect(await asJson('site', 'create', 'Ada’s shop', ...args)).toEqual({ site_id: 1, name: 'Ada’s shop' });
-  await asJson('site', 'update', '1', '--cart-delay', '2 hours', '--origin', 'https://a.example', '--origin', 'https://b.example');
+  await asJson(
+    'site',
+    'update',
+    '1',
+    '--cart-delay',
+    '2 hours',
+    '--origin',
+    'https://a.example',
+    '--origin',
+    'https://b.example',
+  );
   expect(await asJson('site', 'list')).toMatchObject([
     {
       site_id: 1,
@@ -35,18 +45,31 @@ test('a site is made, listed and changed', async () => {
 });
 
 test('two sites made at once get numbers of their own', async () => {
-  const made = (await Promise.all([asJson('site', 'create', 'One'), asJson('site', 'create', 'Two')])) as { site_id: number }[];
+  const made = (await Promise.all([asJson('site', 'create', 'One'), asJson('site', 'create', 'Two')])) as {
+    site_id: number;
+  }[];
   expect(new Set(made.map((site) => site.site_id)).size).toBe(2);
 });
 
 test('a secret key is shown once and kept only as a hash', async () => {
   const { site_id: siteId } = (await asJson('site', 'create', 'Keys')) as { site_id: number };
-  const made = (await asJson('key', 'create', '--site', `${siteId}`, '--kind', 'secret', '--scope', 'read:stages')) as {
+  const made = (await asJson(
+    'key',
+    'create',
+    '--site',
+    `${siteId}`,
+    '--kind',
+    'secret',
+    '--scope',
+    'read:stages',
+  )) as {
     key: string;
     key_id: string;
   };
   expect(made.key).toMatch(/^sk_[0-9A-Za-z]{32}$/);
-  const { rows } = await db.pool.query('select text, key_hash, scopes from store.keys where key_id = $1', [made.key_id]);
+  const { rows } = await db.pool.query('select text, key_hash, scopes from store.keys where key_id = $1', [
+    made.key_id,
+  ]);
   expect(rows).toEqual([{ text: null, key_hash: keyHash(made.key), scopes: ['read:stages'] }]);
   const listed = await milepost(['key', 'list', '--site', `${siteId}`], { DATABASE_URL: db.url });
   expect(listed.stdout).toContain(made.key.slice(0, 7));
@@ -55,7 +78,9 @@ test('a secret key is shown once and kept only as a hash', async () => {
 
 test('a write key stays readable, and a revoked key says when it ended', async () => {
   const { site_id: siteId } = (await asJson('site', 'create', 'Revoked')) as { site_id: number };
-  const { key } = (await asJson('key', 'create', '--site', `${siteId}`, '--kind', 'write')) as { key: string };
+  const { key } = (await asJson('key', 'create', '--site', `${siteId}`, '--kind', 'write')) as {
+    key: string;
+  };
   expect(key).toMatch(/^wk_[0-9A-Za-z]{32}$/);
   await asJson('key', 'revoke', key);
   expect(await asJson('key', 'list', '--site', `${siteId}`)).toMatchObject([
@@ -68,7 +93,10 @@ test.each([
   { args: ['site', 'create', 'x', '--currency', 'euro'], says: 'A currency is three capitals' },
   { args: ['site', 'create', 'x', '--time-zone', 'Mars/Base'], says: 'There is no such time zone' },
   { args: ['key', 'create', '--site', '99', '--kind', 'write'], says: 'there is no site 99' },
-  { args: ['key', 'create', '--site', '1', '--kind', 'secret', '--scope', 'fly'], says: 'there is no scope fly' },
+  {
+    args: ['key', 'create', '--site', '1', '--kind', 'secret', '--scope', 'fly'],
+    says: 'there is no scope fly',
+  },
   { args: ['key', 'revoke', 'wk_nothing'], says: 'there is no such live key' },
 ])('milepost $args fails with a sentence', async ({ args, says }) => {
   const { code, stderr } = await milepost(args, { DATABASE_URL: db.url });
