@@ -17,5 +17,6 @@ export function bodyOf(events: { context?: Context }[], { writeKey, sentAt, lost
       for (const event of events) delete event.context![key];
     }
   }
+  for (const event of events) if (!Object.keys(event.context ?? {}).length) delete event.context;
   return JSON.stringify({ writeKey, sent_at: sentAt, lost, context, batch: events });
 }

@@ -11,8 +11,8 @@ export type LossReason =
   /** Properties that JSON cannot hold (a cycle, a BigInt, a getter that throws), or a damaged queue entry. */
   | 'unreadable';
 
-/** What came of one request. */
-export type Outcome = { status: number; retryAfterMs?: number | undefined } | 'network_error';
+/** What came of one request. `retryAfterMs` is 0 where the answer named no time. */
+export type Outcome = { status: number; retryAfterMs: number } | 'network_error';
 
 /** What to do next with the touchpoints of that request. */
 export type NextStep =
@@ -29,23 +29,22 @@ const dayMs = 86_400_000;
  * less than two seconds after it is over, and stops growing at a minute.
  */
 export function afterAttempt(outcome: Outcome, attempt: number, random: number): NextStep {
-  const spread = 0.5 + random / 2;
-  const status = outcome === 'network_error' ? 0 : outcome.status;
+  const { status, retryAfterMs } = outcome === 'network_error' ? { status: 0, retryAfterMs: 0 } : outcome;
   if (status === 200) return { kind: 'judged' };
-  if (outcome !== 'network_error' && outcome.retryAfterMs! >= 0) {
-    return { kind: 'retry', inMs: Math.min(outcome.retryAfterMs!, dayMs), cause: 'told' };
-  }
   if (status === 400 || status === 422) return { kind: 'drop', reason: 'rejected' };
   if (status === 413) return { kind: 'split' };
-  if (!status || status === 408 || status === 429 || status >= 500) {
-    return { kind: 'retry', inMs: Math.min(300 * 1.33 ** attempt, 60_000) * spread, cause: 'failure' };
-  }
+  const isFailure = !status || status === 408 || status === 429 || status >= 500;
   // 401, 403, 404 … may be a proxy in between, or a key that is being rotated: keep everything, ask seldom
-  return { kind: 'retry', inMs: 600_000 * spread, cause: 'refused' };
+  const longestMs = isFailure ? Math.min(300 * 1.33 ** attempt, 60_000) : 600_000;
+  return {
+    kind: 'retry',
+    inMs: Math.max(longestMs * (0.5 + random / 2), Math.min(retryAfterMs, dayMs)),
+    cause: retryAfterMs ? 'told' : isFailure ? 'failure' : 'refused',
+  };
 }
 
-/** Reads a `Retry-After` header: seconds or an HTTP date. NaN if there is none, or none that can be read. */
+/** Reads a `Retry-After` header: seconds or an HTTP date. 0 if there is none, or none that can be read. */
 export function retryAfterMs(header: string | null, now: number): number {
-  if (!header) return NaN;
-  return +header >= 0 ? +header * 1_000 : Math.max(Date.parse(header) - now, 0);
+  const ms = +header! >= 0 ? +header! * 1_000 : Date.parse(header!) - now;
+  return ms > 0 ? ms : 0;
 }

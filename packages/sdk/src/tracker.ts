@@ -3,6 +3,7 @@ import { commerceOf, type Commerce } from './commerce.ts';
 import { arrivalOf, deviceTypeOf } from './context.ts';
 import { createEngagement } from './engagement.ts';
 import { uuidSource } from './ids.ts';
+import { createOutbox } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { attempt, createStore } from './storage.ts';
 import { createVisitor } from './visitor.ts';
@@ -96,10 +97,12 @@ export function createTracker(options: TrackerOptions): Tracker {
   const state = () =>
     isRefused ? 'denied' : ((answer as { analytics?: ConsentState })?.analytics ?? answer ?? 'granted');
 
+  const outbox = createOutbox({ store, writeKey, now });
   const sender = createSender({
     endpoint: options.endpoint ?? `${host}/v1/events`,
     writeKey,
     store,
+    outbox,
     now,
     canSend: () => state() === 'granted' && !isPrerendering(),
     warn,
@@ -135,7 +138,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       return page.addEventListener('prerenderingchange', () => add(event), { once: true });
     const time = now();
     const id = uuid(time);
-    sender.add(id, {
+    outbox.add(id, {
       id,
       occurred_at: new Date(time).toISOString(),
       anonymous_id: visitor.id(),
@@ -144,6 +147,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       ...event,
       context: { ...surroundings, consent: answer, ...context },
     });
+    sender.wake();
   }
 
   const track = (name: string, properties?: Free) => {
@@ -194,7 +198,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       else if (state() === 'denied') {
         store.wipe('milepost.');
         visitor.forget();
-        sender.forgetAll();
+        outbox.own.clear();
       }
       attempt(() => localStorage.setItem(consentKey, JSON.stringify(given)));
     },

@@ -24,6 +24,7 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
     executablePath,
     headless: true,
     ...options,
-    args: [...chromium.args, ...quiet, ...(options.args ?? [])],
+    // not the package's own arguments: they are for functions in a cloud, and switch CORS and processes off
+    args: ['--no-sandbox', '--disable-gpu', ...quiet, ...(options.args ?? [])],
   });
 }

@@ -43,6 +43,8 @@ export class Sink {
   readonly requests: Request[] = [];
   /** Answers of the next requests, in order; afterwards the default again. */
   readonly nextAnswers: Answer[] = [];
+  /** Decides on the requests after those; undefined means the default. */
+  decide: (body: Request['body']) => Answer | undefined = () => undefined;
   /** Time between request and answer. */
   answerAfterMs = 0;
   readonly #sockets = new Set<Socket>();
@@ -74,6 +76,14 @@ export class Sink {
     return [...byId.values()];
   }
 
+  /** Forgets what it saw and how it was told to behave. */
+  reset(): void {
+    this.requests.length = 0;
+    this.nextAnswers.length = 0;
+    this.decide = () => undefined;
+    this.answerAfterMs = 0;
+  }
+
   async listen(): Promise<void> {
     this.#server = createServer((request, response) => void this.#answer(request, response));
     this.#server.on('connection', (socket) => {
@@ -103,7 +113,7 @@ export class Sink {
     const raw = Buffer.concat(chunks);
     const isGzip = raw[0] === 0x1f && raw[1] === 0x8b;
     const body = raw.length ? JSON.parse((isGzip ? gunzipSync(raw) : raw).toString()) : undefined;
-    const answer = (request.method === 'POST' && this.nextAnswers.shift()) || {
+    const answer = (body && (this.nextAnswers.shift() ?? this.decide(body))) || {
       status: 200,
       body: { results: body?.batch.map(({ id }: Arrived) => ({ id, status: 'accepted' })) ?? [] },
     };

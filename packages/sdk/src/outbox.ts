@@ -1,0 +1,78 @@
+import type { LossReason } from './delivery.ts';
+import { overflowOf, type Entry } from './queue.ts';
+import { attempt, type Store } from './storage.ts';
+
+const maxCharacters = 131_072;
+
+/** What waits to be sent: one key of the store for each touchpoint, so that tabs never overwrite each other. */
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/** The outbox of one write key. All pages of the browser share it. */
+export function createOutbox({
+  store,
+  writeKey,
+  now,
+}: {
+  store: Store;
+  writeKey: string;
+  now: () => number;
+}) {
+  const prefix = `milepost.q.${writeKey}.`;
+  const lossKey = `milepost.lost.${writeKey}`;
+  /** What this page has queued itself: all that it may send without asking the other tabs. */
+  const own = new Set<string>();
+  const inFlight = new Set<string>();
+
+  const outbox = {
+    own,
+    inFlight,
+    /** What is not on its way already, oldest first. */
+    waiting: (): Entry[] =>
+      store
+        .keys()
+        .filter((key) => key.startsWith(prefix) && !inFlight.has(key.slice(prefix.length)))
+        .sort()
+        .map((key) => ({ id: key.slice(prefix.length), text: store.get(key) ?? '' })),
+    /** Keeps one touchpoint, durably before it returns where the store can. */
+    add(id: string, event: object) {
+      const text = attempt(() => JSON.stringify(event));
+      if (!text) return outbox.lose('unreadable', 1);
+      if (text.length > maxCharacters) return outbox.lose('too_large', 1);
+      own.add(id);
+      store.set(prefix + id, text);
+      if (own.size % 100 === 0) outbox.prune();
+    },
+    forget(id: string) {
+      own.delete(id);
+      store.remove(prefix + id);
+    },
+    drop(entries: { id: string }[], reason: LossReason) {
+      for (const { id } of entries) outbox.forget(id);
+      outbox.lose(reason, entries.length);
+    },
+    /** Drops what is too old or too much. */
+    prune() {
+      for (const entry of overflowOf(outbox.waiting(), now())) outbox.drop([entry], entry.reason);
+    },
+    /** The touchpoints of the entries. What somebody else has written into our keys is dropped. */
+    read: (entries: Entry[]): { context?: Record<string, unknown> }[] =>
+      entries.flatMap((entry) => {
+        const event = attempt(() => JSON.parse(entry.text));
+        if (event?.id === entry.id) return event;
+        outbox.drop([entry], 'unreadable');
+        return [];
+      }),
+    /** Losses that the collector has not been told of, by reason. */
+    losses: (): Record<string, number> | undefined =>
+      attempt(() => JSON.parse(store.get(lossKey)!)) as Record<string, number> | undefined,
+    /** Counts losses; a negative count takes back what has been told. */
+    lose(reason: string, count: number) {
+      const losses = outbox.losses() ?? {};
+      losses[reason] = (losses[reason] ?? 0) + count;
+      if (!losses[reason]) delete losses[reason];
+      if (Object.keys(losses).length) store.set(lossKey, JSON.stringify(losses));
+      else store.remove(lossKey);
+    },
+  };
+  return outbox;
+}
