@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { createPool } from '../database/pool.ts';
 import { Refusal } from '../refusal.ts';
 
-/** Where the demo keeps its data, its keys and its buffer. */
-export const demoFolder = fileURLToPath(new URL('../../../../.milepost', import.meta.url));
+/** Where the demo keeps its data, its keys and its buffer: `.milepost` of this clone, or what `MILEPOST_FOLDER` names. */
+export const demoFolder = resolve(
+  process.env['MILEPOST_FOLDER'] || fileURLToPath(new URL('../../../../.milepost', import.meta.url)),
+);
 
 /** The database a command works on: `DATABASE_URL`, else that of the demo running here. */
 export function databaseUrl(env: NodeJS.ProcessEnv = process.env): string {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { lockFolder } from '../buffer/lock.ts';
 import { demoFolder, inOneSentence } from '../cli/terminal.ts';
 import { readConfig } from '../config.ts';
@@ -67,7 +67,7 @@ async function greeting({ url, isFirst }: { url: string; isFirst: boolean }): Pr
 
     shop      ${url}/shop
     API docs  ${url}/docs
-    keys      ${join('.milepost', 'demo.json')}
+    keys      ${relative(process.cwd(), join(demoFolder, 'demo.json'))}
 ${isFirst ? '\n  Click through the shop, or make traffic: npm run milepost simulate\n' : ''}
   Ctrl-C stops everything; the data stays.
 
