@@ -19,26 +19,37 @@ export function createOutbox({
 }) {
   const prefix = `milepost.q.${writeKey}.`;
   const lossKey = `milepost.lost.${writeKey}`;
+  const aliveKey = `milepost.alive.${writeKey}`;
   /** What this page has queued itself: all that it may send without asking the other tabs. */
-  const own = new Set<string>();
+  const own = new Map<string, string>();
   const inFlight = new Set<string>();
+
+  /** Puts our own back after a `localStorage.clear()`, which shops call on logout. */
+  function restore() {
+    if (store.get(aliveKey)) return;
+    store.set(aliveKey, '1');
+    for (const [id, text] of own) store.set(prefix + id, text);
+  }
 
   const outbox = {
     own,
     inFlight,
     /** What is not on its way already, oldest first. */
-    waiting: (): Entry[] =>
-      store
+    waiting(): Entry[] {
+      restore();
+      return store
         .keys()
         .filter((key) => key.startsWith(prefix) && !inFlight.has(key.slice(prefix.length)))
         .sort()
-        .map((key) => ({ id: key.slice(prefix.length), text: store.get(key) ?? '' })),
+        .map((key) => ({ id: key.slice(prefix.length), text: store.get(key) ?? '' }));
+    },
     /** Keeps one touchpoint, durably before it returns where the store can. */
     add(id: string, event: object) {
       const text = attempt(() => JSON.stringify(event));
       if (!text) return outbox.lose('unreadable', 1);
       if (text.length > maxCharacters) return outbox.lose('too_large', 1);
-      own.add(id);
+      restore();
+      own.set(id, text);
       store.set(prefix + id, text);
       if (own.size % 100 === 0) outbox.prune();
     },

@@ -19,20 +19,25 @@ export const snippetCalls: readonly string[] = [
   ...commerceNames,
 ];
 
-/** The loader's text, to stand in a `<script>` element: queues calls, with their time, until the script arrives. */
+/**
+ * The loader: queues calls, with their time, until the script arrives. This is the exact text of the `<script>`
+ * element, line breaks included, so its hash is what a Content-Security-Policy needs.
+ */
 export function snippetCode({ script, ...options }: SnippetOptions): string {
   // a "</script>" in a value must not end the element
   const literal = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
   return [
+    '',
     `!function(w,d,s,o){if(w.milepost)return;var m=w.milepost={q:[],o:o,t:Date.now()};`,
     `${literal(snippetCalls.join(' '))}.split(" ").forEach(function(n){m[n]=function(){var a=arguments,t=Date.now();`,
     `return new Promise(function(r){m.q.push([n,a,t,r])})}});`,
     `var e=d.createElement("script");e.async=1;e.src=s;d.head.appendChild(e)}`,
     `(window,document,${literal(script)},${literal(options)});`,
+    '',
   ].join('\n');
 }
 
 /** The few lines that a site pastes into its `<head>`. */
 export function snippet(options: SnippetOptions): string {
-  return `<script>\n${snippetCode(options)}\n</script>`;
+  return `<script>${snippetCode(options)}</script>`;
 }
