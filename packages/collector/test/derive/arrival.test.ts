@@ -1,0 +1,118 @@
+/** Arrival order, batching, retries and duplicates of the same stored touchpoints never change any derived row. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deriveUntilIdle } from '../../src/derive/index.ts';
+import { day } from '../reference/inputs.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  expectAsReference,
+  expectVerified,
+  type Given,
+  makeSite,
+  removeSite,
+  type Site,
+  storeGiven,
+  textOfViews,
+} from './fixture.ts';
+import { choices, type Delivery, deliveryOf, history } from './histories.ts';
+
+// A few dozen histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 25);
+const seed = process.env['MILEPOST_TEST_SEED'];
+const runs = { numRuns, endOnFailure: false, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const timeout = 60_000 + numRuns * 5_000;
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+
+async function deliver(site: Site, { parts, instants }: Delivery): Promise<void> {
+  for (const [index, part] of parts.entries()) {
+    await storeGiven(database.pool, site, part);
+    await derive(instants[index]!);
+  }
+}
+
+async function derive(asOf: number): Promise<void> {
+  await deriveUntilIdle(database.pool, { asOf: new Date(asOf) });
+}
+
+async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
+  const site = await makeSite(database.pool);
+  try {
+    await use(site);
+  } finally {
+    await removeSite(database.pool, site);
+  }
+}
+
+function endOf(touchpoints: Given[], ...instants: number[]): number {
+  return Math.max(...instants, ...touchpoints.map((touchpoint) => Number(touchpoint.at)));
+}
+
+test(
+  'the views are those of the reference model',
+  async () => {
+    const pause = fc.constantFrom(0, day / 24, 30 * day, 180 * day);
+    await fc.assert(
+      fc.asyncProperty(history(40), pause, async (touchpoints, after) => {
+        await withSite(async (site) => {
+          const asOf = endOf(touchpoints) + after;
+          await storeGiven(database.pool, site, touchpoints);
+          await derive(asOf);
+          await expectAsReference(database.pool, site, asOf);
+        });
+      }),
+      runs,
+    );
+  },
+  timeout,
+);
+
+test(
+  'touchpoints shuffled, split, late and duplicated give byte-equal views, and verify finds no difference',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(history(40), choices, async (touchpoints, how) => {
+        const delivery = deliveryOf(touchpoints, how);
+        const asOf = endOf(touchpoints, ...delivery.instants);
+        let scattered = {};
+        await withSite(async (site) => {
+          await deliver(site, delivery);
+          await derive(asOf);
+          scattered = await textOfViews(database.pool, site);
+          await expectVerified(database.pool);
+          await expectAsReference(database.pool, site, asOf);
+        });
+        await withSite(async (site) => {
+          await storeGiven(database.pool, site, touchpoints);
+          await derive(asOf);
+          expect(scattered).toEqual(await textOfViews(database.pool, site));
+        });
+      }),
+      runs,
+    );
+  },
+  timeout,
+);
+
+test(
+  'touchpoints one by one in order, time passing between them, give the same as all at once',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(history(25), async (touchpoints) => {
+        const asOf = endOf(touchpoints);
+        await withSite(async (site) => {
+          const parts = touchpoints.map((touchpoint) => [touchpoint]);
+          await deliver(site, { parts, instants: touchpoints.map(({ at }) => Number(at)) });
+          await expectAsReference(database.pool, site, asOf);
+          await expectVerified(database.pool);
+        });
+      }),
+      runs,
+    );
+  },
+  timeout,
+);

@@ -1,0 +1,96 @@
+/** What the reference model reads: the stored touchpoints of one site, its settings, and one instant. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** One row of store.touchpoints, times in milliseconds. */
+export type Touchpoint = {
+  touchpoint_id: string;
+  occurred_at: number;
+  sequence: number;
+  name: string;
+  type: string;
+  source: string;
+  anonymous_id: string | null;
+  user_id: string | null;
+  properties: JsonObject | null;
+  traits: JsonObject | null;
+  context: JsonObject | null;
+  is_trusted: boolean;
+  bot_reason: string | null;
+  internal_reason: string | null;
+};
+
+/** The settings derivation reads; durations in milliseconds. */
+export type Settings = {
+  person_secret: Buffer;
+  time_zone: string;
+  currency: string;
+  session_gap: number;
+  session_limit: number;
+  is_session_split_by_campaign: boolean;
+  engaged_after: number;
+  cart_delay: number;
+  checkout_delay: number;
+  cart_expiry: number;
+  self_recovery_window: number;
+  lapsed_after: number;
+  is_refund_by_write_key_accepted: boolean;
+  own_hosts: string[];
+  model_version: number;
+};
+
+export const second = 1_000;
+export const minute = 60 * second;
+export const hour = 60 * minute;
+export const day = 24 * hour;
+
+/** The defaults of SEMANTICS, except the secret. */
+export const defaultSettings: Omit<Settings, 'person_secret'> = {
+  time_zone: 'UTC',
+  currency: 'EUR',
+  session_gap: 30 * minute,
+  session_limit: 24 * hour,
+  is_session_split_by_campaign: true,
+  engaged_after: 10 * second,
+  cart_delay: 60 * minute,
+  checkout_delay: 30 * minute,
+  cart_expiry: 30 * day,
+  self_recovery_window: 30 * day,
+  lapsed_after: 180 * day,
+  is_refund_by_write_key_accepted: false,
+  own_hosts: [],
+  model_version: 1,
+};
+
+/** The order of section 2: (occurred_at, sequence, touchpoint_id). */
+export function byOrder(a: Touchpoint, b: Touchpoint): number {
+  if (a.occurred_at !== b.occurred_at) return a.occurred_at - b.occurred_at;
+  if (a.sequence !== b.sequence) return a.sequence - b.sequence;
+  return a.touchpoint_id < b.touchpoint_id ? -1 : a.touchpoint_id > b.touchpoint_id ? 1 : 0;
+}
+
+/** Bots and internal traffic stand in no derived view. */
+export function isHuman(touchpoint: Touchpoint): boolean {
+  return touchpoint.bot_reason === null && touchpoint.internal_reason === null;
+}
+
+/** Calls of type identify, group and alias carry identity and traits only. */
+export function isAct(touchpoint: Touchpoint): boolean {
+  return !['identify', 'group', 'alias'].includes(touchpoint.type);
+}
+
+export function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The items by their key, keys in the order of their first item. */
+export function groupedBy<T>(items: T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item)) ?? [];
+    group.push(item);
+    groups.set(keyOf(item), group);
+  }
+  return groups;
+}

@@ -1,0 +1,94 @@
+import { figureOf, type Amount } from './amounts.ts';
+import type { Settings } from './inputs.ts';
+import { occurredAtOf, occurredAtText, type Order } from './orders.ts';
+import { startOf, type Session } from './sessions.ts';
+
+/** One row of journey.conversions: the goal `purchase`, once per order. */
+export function conversionRow(order: Order) {
+  return {
+    goal: 'purchase',
+    person_id: order.person_id,
+    session_id: order.session?.session_id ?? null,
+    touchpoint_id: order.touchpoints[0]!.touchpoint_id,
+    order_id: order.order_id,
+    occurred_at: occurredAtText(order),
+    value: figureOf(order.gross),
+    currency: order.currency,
+  };
+}
+
+type Group = {
+  sessions: Set<string>;
+  convertingSessions: Set<string>;
+  persons: Set<string>;
+  convertingPersons: Set<string>;
+  orders: number;
+  revenue: Amount;
+  refunded: Amount;
+};
+
+/** The calendar day in the site's time zone. */
+function dayOf(at: number, settings: Settings): string {
+  return new Intl.DateTimeFormat('en-CA', { timeZone: settings.time_zone, dateStyle: 'short' }).format(at);
+}
+
+/** The rows of journey.conversion_metrics. */
+export function conversionMetrics(sessions: Session[], orders: Order[], settings: Settings) {
+  const groups = new Map<string, Group>();
+  const groupAt = (at: number, of: { channel: string; session: Session | null }): Group => {
+    const key = JSON.stringify({
+      day: dayOf(at, settings),
+      channel: of.channel,
+      source: of.session?.origin.source ?? null,
+      campaign: of.session?.origin.campaign ?? null,
+      device: of.session ? of.session.device : 'none',
+    });
+    const group = groups.get(key) ?? {
+      sessions: new Set(),
+      convertingSessions: new Set(),
+      persons: new Set(),
+      convertingPersons: new Set(),
+      orders: 0,
+      revenue: 0n,
+      refunded: 0n,
+    };
+    groups.set(key, group);
+    return group;
+  };
+  for (const session of sessions) {
+    const group = groupAt(startOf(session), { channel: session.channel, session });
+    group.sessions.add(session.session_id);
+    group.persons.add(session.person_id);
+  }
+  for (const order of orders) {
+    const group = groupAt(order.session ? startOf(order.session) : occurredAtOf(order), order);
+    if (order.session) group.convertingSessions.add(order.session.session_id);
+    group.persons.add(order.person_id);
+    group.convertingPersons.add(order.person_id);
+    group.orders += 1;
+    const isInSiteCurrency = order.currency === settings.currency;
+    if (isInSiteCurrency) group.revenue += order.gross;
+    for (const refund of order.refunds) {
+      if (isInSiteCurrency) groupAt(refund.at, order).refunded += refund.amount;
+    }
+  }
+  return [...groups].map(([key, group]) => ({
+    ...(JSON.parse(key) as Record<string, string | null>),
+    sessions: group.sessions.size,
+    converting_sessions: group.convertingSessions.size,
+    persons: group.persons.size,
+    converting_persons: group.convertingPersons.size,
+    conversions: group.orders,
+    conversion_rate: rateOf(group.convertingPersons.size, group.persons.size),
+    session_conversion_rate: rateOf(group.convertingSessions.size, group.sessions.size),
+    orders: group.orders,
+    revenue: figureOf(group.revenue),
+    refunded: figureOf(group.refunded),
+    net_revenue: figureOf(group.revenue - group.refunded),
+  }));
+}
+
+/** A share rounded to six digits; null for nothing of nothing. */
+export function rateOf(part: number, whole: number): number | null {
+  return whole === 0 ? null : Math.round((part / whole) * 1e6) / 1e6;
+}

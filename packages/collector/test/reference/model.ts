@@ -1,0 +1,168 @@
+/**
+ * The reference model: what the views of schema journey say, recomputed from all touchpoints by plain loops.
+ * Written from the semantics alone and sharing no code with the product, so that the two check each other.
+ */
+import { figureOf } from './amounts.ts';
+import { cartsOf, itemCountOf, stepText, valueOf, type Round } from './carts.ts';
+import { channelOutsideSessions } from './channels.ts';
+import { Identities } from './identity.ts';
+import { byOrder, isAct, isHuman, isoOf, type Json, type Settings, type Touchpoint } from './inputs.ts';
+import { conversionMetrics, conversionRow } from './metrics.ts';
+import { occurredAtText, ordersOf, refundedOf, type Order } from './orders.ts';
+import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
+import { byPerson, currentStageRow, customerOf, standingOf, transitionRow } from './stages.ts';
+
+export type Row = Record<string, unknown>;
+export type ViewName =
+  | 'sessions'
+  | 'identities'
+  | 'persons'
+  | 'stage_transitions'
+  | 'current_stages'
+  | 'carts'
+  | 'abandoned_carts'
+  | 'orders'
+  | 'conversions'
+  | 'conversion_metrics';
+
+export function viewsOf(stored: Touchpoint[], settings: Settings, asOf: number): Record<ViewName, Row[]> {
+  const touchpoints = stored.filter(isHuman).sort(byOrder);
+  const identities = new Identities(touchpoints, settings);
+  const sessions = sessionsOf(touchpoints, identities, settings);
+  const orders = ordersOf(touchpoints, identities, sessions, settings);
+  const carts = cartsOf(touchpoints, identities, orders, settings, asOf);
+  const sessionOf = sessionByTouchpoint(sessions);
+  const channelAt = (touchpoint: Touchpoint): string =>
+    sessionOf.get(touchpoint.touchpoint_id)?.channel ?? channelOutsideSessions(touchpoint, settings);
+
+  const persons: Row[] = [];
+  const transitions: Row[] = [];
+  const currentStages: Row[] = [];
+  for (const [person, own] of byPerson(touchpoints, identities)) {
+    const bought = orders.filter((order) => order.person_id === person);
+    persons.push(personRow(person, own, { identities, bought, channelAt, settings }));
+    const standing = standingOf(person, own, bought, settings, asOf);
+    if (!standing) continue;
+    transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
+    currentStages.push(currentStageRow(standing, bought, settings, asOf));
+  }
+  const userOf = new Map(persons.map((person) => [person['person_id'], person['user_id']]));
+
+  return {
+    sessions: sessions.map((session) => sessionRow(session, hasConversion(session, orders), settings)),
+    identities: identities.rows(),
+    persons,
+    stage_transitions: transitions,
+    current_stages: currentStages,
+    carts: carts.map((cart) => cartRow(cart, settings)),
+    abandoned_carts: carts
+      .filter((cart) => cart.state === 'abandoned')
+      .map((cart) => ({
+        ...abandonedCartRow(cart, settings),
+        user_id: userOf.get(cart.person_id),
+        channel: channelAt(cart.opening),
+      })),
+    orders: orders.map((order) => orderRow(order, settings)),
+    conversions: orders.map(conversionRow),
+    conversion_metrics: conversionMetrics(sessions, orders, settings),
+  };
+}
+
+function hasConversion(session: Session, orders: Order[]): boolean {
+  return orders.some((order) => order.session === session);
+}
+
+function personRow(
+  person_id: string,
+  own: Touchpoint[],
+  about: {
+    identities: Identities;
+    bought: Order[];
+    channelAt: (touchpoint: Touchpoint) => string;
+    settings: Settings;
+  },
+): Row {
+  const anchor = about.identities.anchorOf(own[0]!);
+  const firstAct = own.find(isAct);
+  const net = about.bought
+    .filter((order) => order.currency === about.settings.currency)
+    .reduce((sum, order) => sum + order.gross - refundedOf(order), 0n);
+  return {
+    person_id,
+    user_id: anchor.type === 'user_id' ? anchor.value : null,
+    first_seen_at: isoOf(own[0]!.occurred_at),
+    last_seen_at: isoOf(own.at(-1)!.occurred_at),
+    first_channel: firstAct ? about.channelAt(firstAct) : null,
+    traits: traitsOf(own),
+    ...customerOf(about.bought),
+    order_count: about.bought.length,
+    net_revenue: figureOf(net),
+    currency: about.settings.currency,
+  };
+}
+
+/** Per key the latest value in order; null deletes. Contacts stand elsewhere. */
+function traitsOf(own: Touchpoint[]): Record<string, Json> {
+  const traits: Record<string, Json> = {};
+  for (const touchpoint of own) {
+    for (const [key, value] of Object.entries(touchpoint.traits ?? {})) {
+      if (value === null || ['email', 'phone'].includes(key)) delete traits[key];
+      else traits[key] = value;
+    }
+  }
+  return traits;
+}
+
+function cartRow(cart: Round, settings: Settings): Row {
+  const currency = cart.currency ?? settings.currency;
+  const value = valueOf(cart, currency);
+  return {
+    cart_key: cart.opening.touchpoint_id,
+    cart_id: cart.cart_id,
+    person_id: cart.person_id,
+    state: cart.state,
+    opened_at: isoOf(cart.opening.occurred_at),
+    last_activity_at: isoOf(cart.lastActivity.occurred_at),
+    abandoned_at: cart.abandonedAt === null ? null : isoOf(cart.abandonedAt),
+    first_abandoned_at: cart.firstAbandonedAt === null ? null : isoOf(cart.firstAbandonedAt),
+    abandonment_count: cart.abandonmentCount,
+    furthest_step: stepText(cart),
+    item_count: figureOf(itemCountOf(cart)),
+    value: value === null ? null : figureOf(value),
+    currency,
+    order_id: cart.order_id,
+  };
+}
+
+function abandonedCartRow(cart: Round, settings: Settings): Row {
+  const { cart_key, cart_id, person_id, value, currency, abandoned_at, furthest_step } = cartRow(
+    cart,
+    settings,
+  );
+  const tier = furthest_step === 'cart' ? 'cart' : 'checkout';
+  return { cart_key, cart_id, person_id, value, currency, abandoned_at, tier, furthest_step };
+}
+
+function orderRow(order: Order, settings: Settings): Row {
+  const refunded = refundedOf(order);
+  const inSite = (figure: number): number | null => (order.currency === settings.currency ? figure : null);
+  const [gross, back, net] = [order.gross, refunded, order.gross - refunded].map(figureOf) as [
+    number,
+    number,
+    number,
+  ];
+  return {
+    order_id: order.order_id,
+    person_id: order.person_id,
+    session_id: order.session?.session_id ?? null,
+    occurred_at: occurredAtText(order),
+    gross,
+    refunded: back,
+    net,
+    currency: order.currency,
+    gross_site: inSite(gross),
+    refunded_site: inSite(back),
+    net_site: inSite(net),
+    channel: order.channel,
+  };
+}
