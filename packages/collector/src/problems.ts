@@ -8,6 +8,7 @@ const problems = {
   'malformed-batch': { status: 400, title: 'The body is not a batch of touchpoints' },
   'malformed-gzip': { status: 400, title: 'The body is not readable gzip' },
   'malformed-request': { status: 400, title: 'The request is malformed' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },

@@ -206,9 +206,7 @@ class LmdbBuffer implements TouchpointBuffer {
   }
 
   #commitSoon(): void {
-    this.#committing ??= this.#commitAll().finally(() => {
-      this.#committing = null;
-    });
+    this.#committing ??= this.#commitAll();
   }
 
   async #commitAll(): Promise<void> {
@@ -217,6 +215,8 @@ class LmdbBuffer implements TouchpointBuffer {
     while (this.#waiting.length > 0 || this.#confirmations.length > 0 || this.#checks.length > 0) {
       await this.#commitOnce();
     }
+    // In the same turn as the last look, or an append in between would wait for ever.
+    this.#committing = null;
   }
 
   async #commitOnce(): Promise<void> {

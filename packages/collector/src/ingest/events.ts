@@ -2,7 +2,7 @@ import { judge, maxBatchBytes, maxBatchEvents, maxGzipRatio, readTime } from '@m
 import type { FastifyInstance } from 'fastify';
 import { BufferFull, type Envelope, type TouchpointBuffer } from '../buffer/buffer.ts';
 import type { Metrics } from '../operations/metrics.ts';
-import { problemForNow } from '../problems.ts';
+import { Problem, problemForNow } from '../problems.ts';
 import { answerOf, type Rejection } from './answer.ts';
 import { batchOf, parseJson } from './batch.ts';
 import { jsonOf } from './body.ts';
@@ -22,6 +22,16 @@ export async function events(
   { buffer, metrics, rateLimit }: EventsOptions,
 ): Promise<void> {
   answerPreflights(app, '/v1/events');
+
+  app.route({
+    method: ['GET', 'PUT', 'PATCH', 'DELETE'],
+    url: '/v1/events',
+    handler: () => {
+      throw new Problem('method-not-allowed', 'Events are sent with POST.', {
+        headers: { allow: 'POST, OPTIONS' },
+      });
+    },
+  });
 
   app.post('/v1/events', { bodyLimit: maxBatchBytes }, async (request, reply) => {
     const receivedAt = Date.now();

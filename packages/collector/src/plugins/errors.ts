@@ -67,13 +67,27 @@ function problemOf(error: FastifyError): Problem {
 /** Answers what is not even HTTP, where no request exists yet. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
-  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const problem = isLate
-    ? new Problem('request-timeout', 'The request did not arrive in time: send it again.')
-    : new Problem('malformed-request', 'The bytes on this connection are not a readable HTTP request.');
+  const problem = connectionProblemOf(error.code);
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemMediaType}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+function connectionProblemOf(code: string | undefined): Problem {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Problem('request-timeout', 'The request did not arrive in time: send it again.');
+    case 'HPE_HEADER_OVERFLOW':
+      return new Problem(
+        'headers-too-large',
+        'Headers and address together may have 16 KiB: send less, cookies above all.',
+      );
+    default:
+      return new Problem(
+        'malformed-request',
+        'The bytes on this connection are not a readable HTTP request.',
+      );
+  }
 }

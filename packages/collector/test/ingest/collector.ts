@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { buildApp } from '../../src/app.ts';
+import { buildApp, type AppOptions } from '../../src/app.ts';
 import type { TouchpointBuffer } from '../../src/buffer/buffer.ts';
 import { openLmdbBuffer } from '../../src/buffer/lmdb.ts';
 import type { Config } from '../../src/config.ts';
@@ -20,7 +20,11 @@ export type TestCollector = {
 export async function startCollector({
   config = {},
   maxBytes = 64 * 1024 * 1024,
-}: { config?: Partial<Config>; maxBytes?: number } = {}): Promise<TestCollector> {
+  ...options
+}: { config?: Partial<Config>; maxBytes?: number } & Pick<
+  AppOptions,
+  'log' | 'isWriting'
+> = {}): Promise<TestCollector> {
   const folder = mkdtempSync(join(tmpdir(), 'milepost-buffer-'));
   const database = await createDatabase();
   const buffer = await openLmdbBuffer({ folder, maxBytes });
@@ -36,6 +40,7 @@ export async function startCollector({
     pool: database.pool,
     buffer,
     metrics: createMetrics(),
+    ...options,
   });
   return {
     app,
