@@ -46,8 +46,10 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, conten
     .header('etag', tag)
     .header('vary', 'accept-encoding')
     .header('x-content-type-options', 'nosniff');
-  const known = request.headers['if-none-match']?.split(',').map((other) => other.trim().replace(/^W\//, ''));
-  if (known?.includes(tag)) return reply.code(304).send();
+  const known =
+    reply.statusCode === 200 &&
+    request.headers['if-none-match']?.split(',').map((other) => other.trim().replace(/^W\//, ''));
+  if (known && known.includes(tag)) return reply.code(304).send();
   if (encoding !== 'identity') reply.header('content-encoding', encoding);
   return reply.type(content.type).send(content.bodies.get(encoding));
 }
