@@ -1,0 +1,63 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
+
+/** What a figure was measured on; no names and no paths. */
+export function machine(): Record<string, string | number> {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()} ${arch()}`,
+    node: process.version,
+  };
+}
+
+/** The load average of the last minute. */
+export function load(): number {
+  return Math.round((loadavg()[0] ?? 0) * 100) / 100;
+}
+
+// Linux counts a process's time in ticks of 10 ms, whatever the kernel's own clock.
+const microsecondsPerTick = 10_000;
+
+type ProcessTimes = { parent: number; own: number; reaped: number };
+
+/**
+ * CPU time a process has used, in microseconds; with `children`, those that run and those that ended too (a
+ * PostgreSQL server is many processes). Null where the system does not say (only Linux does).
+ */
+export function cpuMicroseconds(pid: number, { children }: { children: boolean }): number | null {
+  const top = timesOf(pid);
+  if (top === null) return null;
+  if (!children) return top.own * microsecondsPerTick;
+  let ticks = top.own + top.reaped;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const times = timesOf(Number(name));
+    if (times?.parent === pid) ticks += times.own + times.reaped;
+  }
+  return ticks * microsecondsPerTick;
+}
+
+/** Resident memory of a process in MB; null where the system does not say. */
+export function residentMegabytes(pid: number): number | null {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
+  } catch {
+    return null; // no such process, or no /proc
+  }
+}
+
+function timesOf(pid: number): ProcessTimes | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return null; // it has ended, or there is no /proc
+  }
+  // The name in parentheses may hold anything; the numbers follow it: state, parent, …, utime 14th of all.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const at = (position: number) => Number(fields[position - 3]);
+  return { parent: at(4), own: at(14) + at(15), reaped: at(16) + at(17) };
+}

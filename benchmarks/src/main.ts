@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util';
+
+import { latency } from './latency.ts';
+import { lookup } from './lookup.ts';
+import { Report, say } from './report.ts';
+import { openStand } from './stand.ts';
+import { goals, throughput } from './throughput.ts';
+
+const names = ['stored', 'derived', 'latency', 'lookup'] as const;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(
+    `npm run bench -- [--quick] [--only ${names.join('|')}]
+
+One JSON line a result on standard output, sentences on standard error, all of it in benchmarks/results/.
+--quick runs a tenth of the load: it shows that everything works, its figures prove nothing.
+`,
+  );
+} else {
+  await run();
+}
+
+async function run(): Promise<void> {
+  const isQuick = values.quick;
+  const wanted = (name: (typeof names)[number]) => values.only === undefined || values.only.includes(name);
+  const touchpoints = isQuick ? 30_000 : 300_000;
+  const report = new Report({ isQuick });
+  // Each on a database of its own: none measures what another left behind.
+  if (wanted('stored'))
+    await onStand((stand) => throughput(stand, report, { goal: goals.stored, touchpoints, isQuick }));
+  let derivedRate: number | null = null;
+  if (wanted('derived')) {
+    derivedRate = await onStand((stand) =>
+      throughput(stand, report, { goal: goals.derived, touchpoints, isQuick }),
+    );
+  }
+  if (wanted('latency')) {
+    await onStand((stand) => latency(stand, report, { derivedRate, seconds: isQuick ? 10 : 60 }));
+  }
+  if (wanted('lookup')) {
+    const stored = isQuick ? 100_000 : 1_000_000;
+    await onStand((stand) =>
+      lookup(stand, report, { derivedRate, touchpoints: stored, calls: isQuick ? 500 : 3_000 }),
+    );
+  }
+  say(`results in ${report.save()}`);
+}
+
+async function onStand<Outcome>(work: (stand: Awaited<ReturnType<typeof openStand>>) => Promise<Outcome>) {
+  const stand = await openStand();
+  try {
+    return await work(stand);
+  } finally {
+    await stand.close();
+  }
+}

@@ -1,0 +1,82 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { load, machine } from './machine.ts';
+
+/** One figure, the limit measured in the same run, and how it compares with what was promised. */
+export type Result = {
+  name: string;
+  figure: number;
+  unit: string;
+  /** The limit and the figure's share of it. */
+  limit?: { what: string; figure: number };
+  ratio?: number;
+  /** What was promised of the ratio, or of the figure where there is none. */
+  bar: { at_least: number } | { below: number };
+  /** All that explains the figure. */
+  details: Record<string, unknown>;
+};
+
+/** Whether a result keeps its promise. */
+export function isMet({ figure, ratio, bar }: Result): boolean {
+  const value = ratio ?? figure;
+  return 'at_least' in bar ? value >= bar.at_least : value < bar.below;
+}
+
+/** Gathers results: one JSON line each on standard output, a sentence on standard error, all in one file. */
+export class Report {
+  readonly #startedAt = new Date();
+  readonly #results: object[] = [];
+  readonly #isQuick: boolean;
+
+  constructor({ isQuick }: { isQuick: boolean }) {
+    this.#isQuick = isQuick;
+  }
+
+  add(result: Result): void {
+    const line = { ...rounded(result), is_met: isMet(result), is_quick: this.#isQuick, load_average: load() };
+    this.#results.push(line);
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+    process.stderr.write(`${sentence(result)}\n`);
+  }
+
+  /** Writes everything to benchmarks/results/<date>.json. */
+  save(): string {
+    const folder = fileURLToPath(new URL('../results/', import.meta.url));
+    mkdirSync(folder, { recursive: true });
+    const name = `${this.#startedAt.toISOString().slice(0, 16).replace(':', '')}${this.#isQuick ? '-quick' : ''}.json`;
+    const file = { date: this.#startedAt.toISOString(), machine: machine(), results: this.#results };
+    writeFileSync(`${folder}${name}`, `${JSON.stringify(file, null, 2)}\n`);
+    return `benchmarks/results/${name}`;
+  }
+}
+
+/** Says on standard error what is being done. */
+export function say(text: string): void {
+  process.stderr.write(`… ${text}\n`);
+}
+
+function sentence(result: Result): string {
+  const { name, figure, unit, limit, ratio, bar } = result;
+  const share =
+    limit && ratio !== undefined ? `, ${percent(ratio)} of ${limit.what} (${round(limit.figure)})` : '';
+  const wished =
+    'at_least' in bar
+      ? `at least ${percent(bar.at_least)}`
+      : `below ${bar.below}${ratio === undefined ? ` ${unit}` : ''}`;
+  return `${isMet(result) ? '✓' : '✗'} ${name}: ${round(figure)} ${unit}${share}; promised: ${wished}`;
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 1_000) / 10} %`;
+}
+
+function round(figure: number): number {
+  return figure >= 100 ? Math.round(figure) : Math.round(figure * 1_000) / 1_000;
+}
+
+function rounded<Value>(value: Value): Value {
+  return JSON.parse(
+    JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'number' ? round(inner) : inner)),
+  ) as Value;
+}
