@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { examples } from './examples.ts';
 import { ingestPaths } from './ingest-paths.ts';
+import { problemResponses, problemSchema } from './problem-schema.ts';
 import { scopes } from './scopes.ts';
 
 const description = `Milepost follows every person through the stages of the customer journey.
@@ -44,13 +47,14 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
       ],
       paths: ingestPaths,
       components: {
+        schemas: { Problem: problemSchema },
         securitySchemes: {
           secretKey: { type: 'http', scheme: 'bearer', description: 'A secret key of the site, `sk_…`.' },
           writeKey: { type: 'http', scheme: 'bearer', description: 'A write key of the site, `wk_…`.' },
         },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: described,
     transformObject: (document) => tidied(jsonSchemaTransformObject(document)),
   });
 
@@ -73,12 +77,29 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP:
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    theme: { title: 'Milepost API' },
+      "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    theme: { title: 'Milepost API', css: [{ filename: 'bare.css', content: '.topbar { display: none }' }] },
     uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: -1, tryItOutEnabled: true },
   });
 }
 
+/** The schemas of a route as JSON Schema, with its problems and the example of its answer. */
+const described: typeof jsonSchemaTransform = (document) => {
+  const result = jsonSchemaTransform(document);
+  const { problems, ...schema } = result.schema as FastifySchema & {
+    response?: Record<string, ResponseObject>;
+  };
+  if (problems === undefined) return result;
+  const media = schema.response?.['200']?.content?.['application/json'];
+  const example = examples[schema.operationId ?? ''];
+  if (media !== undefined && example !== undefined) media.example = example;
+  return {
+    ...result,
+    schema: { ...schema, response: { ...schema.response, ...problemResponses(problems) } },
+  };
+};
+
+type ResponseObject = OpenAPIV3_1.ResponseObject;
 type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
 /** Takes out what the generator adds and no reader needs: schemas nobody refers to, and the long pattern of an instant. */

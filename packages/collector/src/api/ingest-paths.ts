@@ -1,6 +1,7 @@
 import { batchAnswerSchema, batchSchema, touchpointSchema } from '@milepost/shared';
 import type { OpenAPIV3, OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
+import type { ProblemType } from '../problems.ts';
 import { problemResponses } from './problem-schema.ts';
 
 // Ingest judges by compiled schemas of its own and takes many content types, so its routes are described by hand.
@@ -19,34 +20,24 @@ const touchpoint = {
 
 const batch = z.object({ ...batchSchema.shape, batch: z.array(touchpointSchema) });
 
-const problems = Object.fromEntries(
-  Object.entries(
-    problemResponses([
-      'malformed-json',
-      'malformed-batch',
-      'malformed-gzip',
-      'keys-disagree',
-      'missing-key',
-      'unknown-key',
-      'origin-not-allowed',
-      'secret-key-exposed',
-      'missing-scope',
-      'body-too-large',
-      'batch-too-large',
-      'unsupported-encoding',
-      'rate-limited',
-      'buffer-full',
-      'buffer-unavailable',
-      'keys-unavailable',
-    ]),
-  ).map(([status, { description }]) => [
-    status,
-    {
-      description,
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    },
-  ]),
-);
+const problems: ProblemType[] = [
+  'malformed-json',
+  'malformed-batch',
+  'malformed-gzip',
+  'keys-disagree',
+  'missing-key',
+  'unknown-key',
+  'origin-not-allowed',
+  'secret-key-exposed',
+  'missing-scope',
+  'body-too-large',
+  'batch-too-large',
+  'unsupported-encoding',
+  'rate-limited',
+  'buffer-full',
+  'buffer-unavailable',
+  'keys-unavailable',
+];
 
 /** `POST /v1/events` for OpenAPI. */
 export const ingestPaths: OpenAPIV3_1.PathsObject = {
@@ -77,7 +68,7 @@ export const ingestPaths: OpenAPIV3_1.PathsObject = {
             },
           },
         },
-        ...problems,
+        ...problemResponses(problems),
       },
     },
   },

@@ -20,30 +20,47 @@ export const pageParameters = {
   }),
 };
 
-/** `since` and `until`, for lists that have a time. */
-export const timeParameters = (column: string) => ({
-  since: instantParameter(`Only rows whose \`${column}\` is at or after this instant.`),
-  until: instantParameter(`Only rows whose \`${column}\` is before this instant.`),
+/** `since` and `until`, for lists that have a time. `what` says which. */
+export const timeParameters = (what: string) => ({
+  since: instant.optional().meta({
+    description: `Only rows with ${what} at or after this instant.`,
+    examples: ['2026-01-01T00:00:00Z'],
+  }),
+  until: instant.optional().meta({
+    description: `Only rows with ${what} before this instant.`,
+    examples: ['2027-01-01T00:00:00Z'],
+  }),
 });
 
+const instant = z.iso
+  .datetime({
+    offset: true,
+    error: 'is not an instant like 2026-01-31T12:00:00Z (the + of an offset has to be written %2B)',
+  })
+  // JavaScript's own text of it: PostgreSQL refuses some of the offsets that ISO 8601 allows, and the year 0
+  .transform((text) => new Date(text).toISOString())
+  .refine((text) => /^(?!0000)\d{4}-/.test(text), { error: 'is not in the years 1 to 9999' });
+
+/** A filter by a name. */
+export const nameParameter = (description: string, example: string) =>
+  z
+    .string()
+    .min(1)
+    .max(200)
+    // PostgreSQL cannot hold NUL in text
+    .refine((text) => !text.includes('\0'), { error: 'holds a NUL' })
+    .optional()
+    .meta({ description, examples: [example] });
+
 /** `order`, for lists sorted by time. */
-export const orderParameter = (column: string, first: 'newest' | 'oldest') =>
+export const orderParameter = (what: string, first: 'newest' | 'oldest') =>
   z
     .enum(['newest', 'oldest'])
     .default(first)
-    .meta({ description: `Sorted by \`${column}\`, which end first.` });
+    .meta({ description: `Sorted by ${what}: which end comes first.` });
 
 /** The sort direction behind the parameter `order`. */
 export const directionOf = (order: 'newest' | 'oldest') => (order === 'newest' ? 'desc' : 'asc');
-
-const instantParameter = (description: string) =>
-  z.iso
-    .datetime({
-      offset: true,
-      error: 'is not an instant like 2026-01-31T12:00:00Z (a + in an offset has to be written %2B)',
-    })
-    .optional()
-    .meta({ description, examples: ['2026-01-01T00:00:00Z'] });
 
 /** The two forms of a list: JSON under its own name, and CSV. */
 export function pageSchema<Name extends string, Row extends z.ZodObject>(

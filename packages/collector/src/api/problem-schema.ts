@@ -1,31 +1,37 @@
-import { z } from 'zod';
-import { problemList } from '../problems.ts';
+import type { OpenAPIV3, OpenAPIV3_1 } from 'openapi-types';
+import { Problem, problemList } from '../problems.ts';
 import type { ProblemType } from '../problems.ts';
 
-/** An RFC 9457 problem, as every error answers. */
-export const problemSchema = z
-  .object({
-    type: z.string().meta({
-      description: 'Which problem: a path that `docs/problems.md` explains.',
-      examples: ['/problems/unknown-key'],
-    }),
-    title: z.string().meta({ description: 'The same every time.' }),
-    status: z.number().int(),
-    detail: z.string().meta({ description: 'What to do about it.' }),
-  })
-  .meta({ id: 'Problem', description: 'What went wrong, in the form of RFC 9457.' });
+/** An RFC 9457 problem, as every error answers, for OpenAPI. */
+export const problemSchema: OpenAPIV3.SchemaObject = {
+  type: 'object',
+  description: 'What went wrong, in the form of RFC 9457.',
+  properties: {
+    type: { type: 'string', description: 'Which problem: a path that `docs/problems.md` explains.' },
+    title: { type: 'string', description: 'The same every time.' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What to do about it.' },
+  },
+  required: ['type', 'title', 'status', 'detail'],
+};
 
-/** The error answers of a route, by status. */
-export function problemResponses(types: ProblemType[]) {
-  const byStatus = new Map<number, string[]>();
-  for (const type of types) {
-    const { status, title } = problemList[type];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), `\`${type}\`: ${title}.`]);
-  }
+/** The error answers of a route for OpenAPI, by status, with one example a problem. */
+export function problemResponses(types: ProblemType[]): Record<string, OpenAPIV3_1.ResponseObject> {
+  const byStatus = Map.groupBy(types, (type) => problemList[type].status);
   return Object.fromEntries(
-    [...byStatus].map(([status, lines]) => [
-      status,
-      { description: lines.join(' '), content: { 'application/problem+json': { schema: problemSchema } } },
+    [...byStatus].map(([status, sharing]) => [
+      String(status),
+      {
+        description: sharing.map((type) => `\`${type}\`: ${problemList[type].title}.`).join(' '),
+        content: {
+          'application/problem+json': {
+            schema: { $ref: '#/components/schemas/Problem' },
+            examples: Object.fromEntries(
+              sharing.map((type) => [type, { value: new Problem(type, 'What to do about it.').toJSON() }]),
+            ),
+          },
+        },
+      },
     ]),
   );
 }

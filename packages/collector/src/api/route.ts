@@ -5,13 +5,16 @@ import type { Pool } from 'pg';
 import { z } from 'zod';
 import type { ProblemType } from '../problems.ts';
 import type { Access } from './access.ts';
-import { problemResponses } from './problem-schema.ts';
 import type { Scope } from './scopes.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set on the routes of the Stage API, before anything else of the request is read. */
     access: Access;
+  }
+  interface FastifySchema {
+    /** What the route may answer instead, for OpenAPI. */
+    problems?: ProblemType[];
   }
   interface FastifyContextConfig {
     /** The scope a secret key needs for the route. */
@@ -42,7 +45,7 @@ export function queryOf<Shape extends z.ZodRawShape>(shape: Shape) {
   });
 }
 
-/** What every route of the Stage API says about itself in OpenAPI. */
+/** What a route of the Stage API says about itself in OpenAPI; `problems` beside those of every route. */
 export function described(about: {
   operationId: string;
   tag: string;
@@ -57,14 +60,17 @@ export function described(about: {
     summary: about.summary,
     description: `${about.description}\n\nScope: \`${about.scope}\`.`,
     security: [{ secretKey: [] }],
-    problems: problemResponses([
-      'missing-key',
-      'unknown-key',
-      'secret-key-required',
-      'secret-key-exposed',
-      'missing-scope',
-      'database-unavailable',
-      ...(about.problems ?? []),
-    ]),
+    problems: [...everyRoute, ...(about.problems ?? [])],
   };
 }
+
+const everyRoute: ProblemType[] = [
+  'missing-key',
+  'unknown-key',
+  'secret-key-required',
+  'secret-key-exposed',
+  'missing-scope',
+  'invalid-query',
+  'keys-unavailable',
+  'database-unavailable',
+];

@@ -20,13 +20,9 @@ export async function stagesOf(pool: Pool, siteId: number): Promise<z.infer<type
   const rows = await queryRows<StageRow>(pool, {
     name: 'api-stages',
     text: `with stages as (
-        select stages.stage, stages.position, sites.model_name, sites.model_version
-        from store.sites
-        join store.model_machines
-          on model_machines.model_name = sites.model_name
-          and model_machines.version = sites.model_version
-        cross join lateral unnest(model_machines.stages) with ordinality as stages (stage, position)
-        where sites.site_id = $1
+        select stages.stage, stages.position, stages.model_name, stages.model_version
+        from journey.stages
+        where stages.site_id = $1
       ),
       standing as (
         select current_stages.stage, current_stages.furthest_stage, count(*) as person_count
@@ -88,17 +84,12 @@ export async function stagesOf(pool: Pool, siteId: number): Promise<z.infer<type
 
 /** Throws, naming the stages there are, unless the site's model has `stage`. */
 export async function requireStage(pool: Pool, { siteId }: Access, stage: string): Promise<void> {
-  const rows = await queryRows<{ stages: string[] }>(pool, {
+  const rows = await queryRows<{ stage: string }>(pool, {
     name: 'api-stage-names',
-    text: `select model_machines.stages
-      from store.sites
-      join store.model_machines
-        on model_machines.model_name = sites.model_name
-        and model_machines.version = sites.model_version
-      where sites.site_id = $1`,
+    text: 'select stages.stage from journey.stages where stages.site_id = $1 order by stages.position',
     values: [siteId],
   });
-  const stages = rows[0]?.stages ?? [];
+  const stages = rows.map((row) => row.stage);
   if (stages.includes(stage)) return;
   throw new Problem('unknown-stage', `The stages of this site are ${stages.join(', ')}.`);
 }
@@ -111,7 +102,7 @@ export const stagePersonList: List = {
   name: 'stage-persons',
   columns: `current_stages.person_id, persons.user_id, current_stages.stage, current_stages.furthest_stage,
     current_stages.since, current_stages.journey_number, current_stages.is_customer, current_stages.customer_status,
-    current_stages.orders as order_count, current_stages.lapsed, current_stages.last_signal_at`,
+    current_stages.orders as order_count, coalesce(current_stages.lapsed, false) as lapsed, current_stages.last_signal_at`,
   from: `journey.current_stages
     join journey.persons
       on persons.site_id = current_stages.site_id

@@ -1,25 +1,28 @@
 import { z } from 'zod';
 import { abandonedCartList, cartList } from '../carts.ts';
 import { filtersOf, pageOf } from '../page.ts';
-import { directionOf, orderParameter, pageParameters, pageSchema, sendPage } from '../page-answer.ts';
+import {
+  directionOf,
+  orderParameter,
+  pageParameters,
+  pageSchema,
+  sendPage,
+  timeParameters,
+} from '../page-answer.ts';
 import { described, queryOf } from '../route.ts';
 import type { ApiInstance, ApiOptions } from '../route.ts';
 import { cartSchema, cartStates } from '../schemas.ts';
 
-const instant = z.iso
-  .datetime({ offset: true, error: 'is not an instant like 2026-01-31T12:00:00Z' })
-  .optional();
-
 /** Carts with their lines: `/v1/carts`. */
 export async function cartRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
-  const { problems, ...about } = described({
+  const about = described({
     operationId: 'listCarts',
     tag: 'Carts',
     summary: 'Carts',
     description:
       'Carts by state, with their lines and whose they are. `state=abandoned` is sorted by `abandoned_at`, every other list by `opened_at`; `since` and `until` are about the same column.',
     scope: 'read:carts',
-    problems: ['invalid-query', 'invalid-cursor'],
+    problems: ['invalid-cursor'],
   });
   app.route({
     method: 'GET',
@@ -32,12 +35,11 @@ export async function cartRoutes(app: ApiInstance, { pool }: ApiOptions): Promis
           .enum(cartStates)
           .optional()
           .meta({ description: 'Only carts in this state now.', examples: ['abandoned'] }),
-        since: instant.meta({ description: 'Only carts abandoned (else: opened) at or after this instant.' }),
-        until: instant.meta({ description: 'Only carts abandoned (else: opened) before this instant.' }),
-        order: orderParameter('abandoned_at` or `opened_at', 'newest'),
+        ...timeParameters('`abandoned_at` (for `state=abandoned`) or `opened_at`'),
+        order: orderParameter('that time', 'newest'),
         ...pageParameters,
       }),
-      response: { 200: pageSchema('carts', cartSchema, 'One page of carts.'), ...problems },
+      response: { 200: pageSchema('carts', cartSchema, 'One page of carts.') },
     },
     handler: async (request, reply) => {
       const { state, since, until, order, limit, cursor } = request.query;

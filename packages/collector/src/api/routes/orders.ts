@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { orderList } from '../orders.ts';
 import { filtersOf, pageOf } from '../page.ts';
 import {
   directionOf,
+  nameParameter,
   orderParameter,
   pageParameters,
   pageSchema,
@@ -15,13 +15,13 @@ import { orderSchema } from '../schemas.ts';
 
 /** Orders of all persons: `/v1/orders`. */
 export async function orderRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
-  const { problems, ...about } = described({
+  const about = described({
     operationId: 'listOrders',
     tag: 'Orders',
     summary: 'Orders',
     description: 'Orders with what was refunded of them, in their own currency and the site’s.',
     scope: 'read:orders',
-    problems: ['invalid-query', 'invalid-cursor'],
+    problems: ['invalid-cursor'],
   });
   app.route({
     method: 'GET',
@@ -30,15 +30,12 @@ export async function orderRoutes(app: ApiInstance, { pool }: ApiOptions): Promi
     schema: {
       ...about,
       querystring: queryOf({
-        channel: z
-          .string()
-          .optional()
-          .meta({ description: 'Only orders of this channel.', examples: ['Organic Search'] }),
-        ...timeParameters('occurred_at'),
-        order: orderParameter('occurred_at', 'newest'),
+        channel: nameParameter('Only orders of this channel.', 'Direct'),
+        ...timeParameters('`occurred_at`'),
+        order: orderParameter('`occurred_at`', 'newest'),
         ...pageParameters,
       }),
-      response: { 200: pageSchema('orders', orderSchema, 'One page of orders.'), ...problems },
+      response: { 200: pageSchema('orders', orderSchema, 'One page of orders.') },
     },
     handler: async (request, reply) => {
       const { channel, since, until, order, limit, cursor } = request.query;

@@ -45,20 +45,20 @@ const noSuchPerson = () =>
 
 /** One person: by identity, by id, and the way through the stages. */
 export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
-  const { problems: lookupProblems, ...lookup } = described({
+  const lookup = described({
     operationId: 'findPerson',
     tag: 'Persons',
     summary: 'Look a person up',
     description:
       'The person whom an identity speaks for now, with the current stage. Send exactly one of the parameters. An anonymous id shared by several users answers the last one seen with it.',
     scope: 'read:persons',
-    problems: ['invalid-query', 'unknown-person'],
+    problems: ['unknown-person'],
   });
   app.route({
     method: 'GET',
     url: '/v1/persons',
     config: { scope: 'read:persons' },
-    schema: { ...lookup, querystring: lookupQuery, response: { 200: personSchema, ...lookupProblems } },
+    schema: { ...lookup, querystring: lookupQuery, response: { 200: personSchema } },
     handler: async (request, reply) => {
       const person = await personByIdentity(pool, request.access, identityOf(request.query));
       if (person === undefined) throw noSuchPerson();
@@ -67,7 +67,7 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
     },
   });
 
-  const { problems: profileProblems, ...profile } = described({
+  const profile = described({
     operationId: 'readPerson',
     tag: 'Persons',
     summary: 'One person',
@@ -84,7 +84,7 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
       ...profile,
       params: personParameter,
       querystring: queryOf({}),
-      response: { 200: personSchema, 308: survivorSchema, ...profileProblems },
+      response: { 200: personSchema, 308: survivorSchema },
     },
     handler: async (request, reply) => {
       const { id } = request.params;
@@ -93,13 +93,13 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
     },
   });
 
-  const { problems: historyProblems, ...history } = described({
+  const history = described({
     operationId: 'listTransitionsOfPerson',
     tag: 'Persons',
     summary: 'The transitions of a person',
     description: 'Every change of stage of one person, with its cause.',
     scope: 'read:persons',
-    problems: ['unknown-person', 'invalid-query', 'invalid-cursor'],
+    problems: ['unknown-person', 'invalid-cursor'],
   });
   app.route({
     method: 'GET',
@@ -108,11 +108,10 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
     schema: {
       ...history,
       params: personParameter,
-      querystring: queryOf({ order: orderParameter('occurred_at', 'oldest'), ...pageParameters }),
+      querystring: queryOf({ order: orderParameter('`occurred_at`', 'oldest'), ...pageParameters }),
       response: {
         200: pageSchema('transitions', transitionSchema, 'One page of transitions.'),
         308: survivorSchema,
-        ...historyProblems,
       },
     },
     handler: async (request, reply) => {

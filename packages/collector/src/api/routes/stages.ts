@@ -8,7 +8,7 @@ import { requireStage, stagePersonList, stagesOf } from '../stages.ts';
 
 /** Who stands where: `/v1/stages` and the persons of one. */
 export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
-  const { problems: stagesProblems, ...stages } = described({
+  const stages = described({
     operationId: 'listStages',
     tag: 'Stages',
     summary: 'All stages',
@@ -20,18 +20,18 @@ export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promi
     method: 'GET',
     url: '/v1/stages',
     config: { scope: 'read:stages' },
-    schema: { ...stages, querystring: queryOf({}), response: { 200: stagesSchema, ...stagesProblems } },
+    schema: { ...stages, querystring: queryOf({}), response: { 200: stagesSchema } },
     handler: (request) => stagesOf(pool, request.access.siteId),
   });
 
-  const { problems: personsProblems, ...persons } = described({
+  const persons = described({
     operationId: 'listPersonsOfStage',
     tag: 'Stages',
     summary: 'Who is in a stage',
     description:
       'The persons who stand in a stage now, sorted by `person_id`: whoever stays in the stage is met exactly once by a reader who pages through, however many others come and go meanwhile.',
     scope: 'read:persons',
-    problems: ['unknown-stage', 'invalid-query', 'invalid-cursor'],
+    problems: ['unknown-stage', 'invalid-cursor'],
   });
   app.route({
     method: 'GET',
@@ -44,8 +44,8 @@ export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promi
           .string()
           .meta({ description: 'A stage of the site’s journey model.', examples: ['decision'] }),
       }),
-      querystring: queryOf({ ...timeParameters('since'), ...pageParameters }),
-      response: { 200: pageSchema('persons', stagePersonSchema, 'One page of persons.'), ...personsProblems },
+      querystring: queryOf({ ...timeParameters('`since`'), ...pageParameters }),
+      response: { 200: pageSchema('persons', stagePersonSchema, 'One page of persons.') },
     },
     handler: async (request, reply) => {
       const { stage } = request.params;

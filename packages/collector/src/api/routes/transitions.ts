@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { filtersOf, pageOf } from '../page.ts';
 import {
   directionOf,
+  nameParameter,
   orderParameter,
   pageParameters,
   pageSchema,
@@ -15,14 +15,14 @@ import { transitionList } from '../transitions.ts';
 
 /** Every change of stage of a site: `/v1/transitions`. */
 export async function transitionRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
-  const { problems, ...about } = described({
+  const about = described({
     operationId: 'listTransitions',
     tag: 'Transitions',
     summary: 'Transitions of all persons',
     description:
       'Every change of stage on the site. To follow what is new, ask with `order=oldest` and keep the last cursor.',
     scope: 'read:persons',
-    problems: ['invalid-query', 'invalid-cursor'],
+    problems: ['invalid-cursor'],
   });
   app.route({
     method: 'GET',
@@ -31,19 +31,13 @@ export async function transitionRoutes(app: ApiInstance, { pool }: ApiOptions): 
     schema: {
       ...about,
       querystring: queryOf({
-        from_stage: z
-          .string()
-          .optional()
-          .meta({ description: 'Only transitions that leave this stage.', examples: ['decision'] }),
-        to_stage: z
-          .string()
-          .optional()
-          .meta({ description: 'Only transitions that enter this stage.', examples: ['purchase'] }),
-        ...timeParameters('occurred_at'),
-        order: orderParameter('occurred_at', 'newest'),
+        from_stage: nameParameter('Only transitions that leave this stage.', 'consideration'),
+        to_stage: nameParameter('Only transitions that enter this stage.', 'decision'),
+        ...timeParameters('`occurred_at`'),
+        order: orderParameter('`occurred_at`', 'newest'),
         ...pageParameters,
       }),
-      response: { 200: pageSchema('transitions', transitionSchema, 'One page of transitions.'), ...problems },
+      response: { 200: pageSchema('transitions', transitionSchema, 'One page of transitions.') },
     },
     handler: async (request, reply) => {
       const { from_stage, to_stage, since, until, order, limit, cursor } = request.query;
