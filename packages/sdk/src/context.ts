@@ -8,7 +8,7 @@ export function arrivalOf(search: string): Arrival {
     const [, campaignKey] = /^utm_(source|medium|campaign|term|content|id)$/.exec(key) ?? [];
     if (!value) return;
     if (campaignKey) (arrival.campaign ??= {})[campaignKey === 'campaign' ? 'name' : campaignKey] = value;
-    else if (/^(([gy]|dc|ms|fb|tt|tw)cl(k)?id|[gw]braid|li_fat_id|sccid|rdt_cid|epik)$/i.test(key)) {
+    else if (/^(([gdy]|fb|tt|tw)clid|msclkid|[gw]braid|li_fat_id|sccid|rdt_cid|epik)$/i.test(key)) {
       (arrival.click_ids ??= {})[key.toLowerCase()] = value;
     }
   });
