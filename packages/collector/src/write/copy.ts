@@ -44,29 +44,57 @@ function json(text: string | null): string {
   return text.includes('\\') ? text.replaceAll('\\', '\\\\') : text;
 }
 
-// Most instants of a row, and all `received_at` and `sent_at` of a request, are the one just printed.
-let printed = Number.NaN;
-let printedText = '';
+const twoDigits = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0'));
+const threeDigits = Array.from({ length: 1_000 }, (_, number) => String(number).padStart(3, '0'));
+const dayMs = 86_400_000;
+let lastDay = Number.NaN;
+let lastDayText = '';
 
-function instant(time: number | null): string {
+/** What `Date.prototype.toISOString` says of the years 0 to 9999, in a seventh of its time: days come in runs. */
+export function instant(time: number | null): string {
   if (time === null) return '\\N';
-  if (time !== printed) {
-    printed = time;
-    printedText = new Date(time).toISOString();
+  const day = Math.floor(time / dayMs);
+  if (day !== lastDay) {
+    lastDay = day;
+    lastDayText = new Date(day * dayMs).toISOString().slice(0, 11);
   }
-  return printedText;
+  const milliseconds = time - day * dayMs;
+  const seconds = Math.floor(milliseconds / 1_000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  return (
+    `${lastDayText}${twoDigits[hours]}:${twoDigits[minutes - hours * 60]}:` +
+    `${twoDigits[seconds - minutes * 60]}.${threeDigits[milliseconds - seconds * 1_000]}Z`
+  );
 }
 
-/** A row as a line of COPY's text format, without `batch_id` and the end of the line. */
-export function lineOf(row: TouchpointRow): string {
+/** A row as a line of COPY's text format. */
+function lineOf(row: TouchpointRow): string {
   const happened = instant(row.occurredAt);
-  const said = instant(row.clientTime);
   return (
     `${row.siteId}\t${row.touchpointId}\t${row.identityId}\t${happened}\t${row.sequence}\t` +
-    `${instant(row.receivedAt)}\t${instant(row.sentAt)}\t${said}\t${field(row.name)}\t${row.type}\t` +
+    `${instant(row.receivedAt)}\t${instant(row.sentAt)}\t` +
+    `${row.clientTime === row.occurredAt ? happened : instant(row.clientTime)}\t${field(row.name)}\t${row.type}\t` +
     `${row.source}\t${row.ingestedBy}\t${row.isTrusted ? 't' : 'f'}\t${field(row.anonymousId)}\t` +
     `${field(row.userId)}\t${field(row.accountId)}\t${json(row.identities)}\t${json(row.properties)}\t` +
     `${json(row.traits)}\t${json(row.context)}\t${field(row.givenId)}\t${row.botReason ?? '\\N'}\t` +
-    `${row.internalReason ?? '\\N'}\t${row.flags === null ? '\\N' : `{${row.flags.join(',')}}`}`
+    `${row.internalReason ?? '\\N'}\t${row.flags === null ? '\\N' : `{${row.flags.join(',')}}`}\n`
   );
+}
+
+/** Rows as the bytes of COPY's text format: each line is written where it belongs, for joining them costs twice. */
+export function encodeRows(rows: readonly TouchpointRow[]): Buffer {
+  let bytes = Buffer.allocUnsafe(1_024 * (rows.length + 1));
+  let length = 0;
+  for (const row of rows) {
+    const line = lineOf(row);
+    const most = line.length * 3; // UTF-8 of one UTF-16 unit
+    if (length + most > bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * bytes.length + most);
+      bytes.copy(larger, 0, 0, length);
+      bytes = larger;
+    }
+    length += bytes.write(line, length);
+  }
+  return bytes.subarray(0, length);
 }

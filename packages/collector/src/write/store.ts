@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { lineOf, touchpointColumns } from './copy.ts';
+import { encodeRows, touchpointColumns } from './copy.ts';
 import { Counts, utcDayOf } from './counters.ts';
 import { type Reject, storeRejected } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
@@ -78,7 +78,7 @@ async function insertRows(
   counts: Counts,
 ): Promise<number> {
   await client.query(createStage);
-  await copyLines(client, copyToStage, rows.map(lineOf));
+  await copy(client, copyToStage, encodeRows(rows));
   const { rows: bySite } = await client.query<{ site_id: number; stored: number; worthless: number }>({
     name: 'milepost-store-rows',
     text: insertFromStage,
@@ -97,8 +97,8 @@ async function insertRows(
   return stored;
 }
 
-async function copyLines(client: ClientBase, statement: string, lines: string[]): Promise<void> {
+async function copy(client: ClientBase, statement: string, lines: Buffer): Promise<void> {
   const stream = client.query(copyFrom(statement));
-  stream.end(`${lines.join('\n')}\n`);
+  stream.end(lines);
   await finished(stream);
 }
