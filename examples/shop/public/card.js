@@ -41,3 +41,25 @@ export const card = (item, { base, assets, isEager = false }) =>
     </a>
     ${wishButton(item)}
   </li>`;
+
+const star = html`<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+  <path d="m12 2.6 2.9 6 6.6.9-4.8 4.6 1.2 6.5-5.9-3.2-5.9 3.2 1.2-6.5L2.5 9.5l6.6-.9Z" />
+</svg>`;
+
+/**
+ * A star for each point of a rating, drawn, for not every system has the character.
+ * @param {number} rating
+ */
+export const stars = (rating) =>
+  html`<p class="rating" role="img" aria-label="${rating} of 5 stars">
+    ${[1, 2, 3, 4, 5].map((place) => (place <= rating ? star : html`<i>${star}</i>`))}
+  </p>`;
+
+/** The five stars of the review form. */
+export const starChoice = [1, 2, 3, 4, 5].map(
+  (count) =>
+    html`<label>
+      <input type="radio" name="rating" value="${count}" required />
+      ${star}<span class="visually-hidden">${count === 1 ? '1 star' : `${count} stars`}</span>
+    </label>`,
+);

@@ -1,3 +1,4 @@
+import { stars } from './card.js';
 import { itemOf } from './catalogue.js';
 import { html } from './html.js';
 import { base, element, field, form, toast } from './page.js';
@@ -46,9 +47,7 @@ if (location.hash === '#reviews') /** @type {HTMLDetailsElement} */ (element('re
 /** @param {import('./state.js').OwnReview} review */
 const ownReview = ({ author, rating, text }) =>
   html`<li>
-    <p class="rating" role="img" aria-label="${rating} of 5">
-      ${'★'.repeat(rating)}<i>${'★'.repeat(5 - rating)}</i>
-    </p>
+    ${stars(rating)}
     <p>${text}</p>
     <p class="review-author">${author}</p>
   </li>`;

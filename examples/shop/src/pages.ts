@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { card, wishButton } from '../public/card.js';
+import { card, starChoice, stars, wishButton } from '../public/card.js';
 import { categories, items, priceText, type Item } from '../public/catalogue.js';
 import { Html, html } from '../public/html.js';
 import { freeDeliveryFrom } from '../public/state.js';
@@ -98,20 +98,12 @@ function productPage(item: Item, { base, assets }: Place): string {
     reviews: item.reviews.map(
       ({ author, rating, text }) =>
         html`<li>
-          <p class="rating" role="img" aria-label="${rating} of 5">
-            ${'★'.repeat(rating)}<i>${'★'.repeat(5 - rating)}</i>
-          </p>
+          ${stars(rating)}
           <p>${text}</p>
           <p class="review-author">${author}</p>
         </li>`,
     ),
-    stars: [1, 2, 3, 4, 5].map(
-      (stars) =>
-        html`<label
-          ><input type="radio" name="rating" value="${stars}" required /><span aria-hidden="true">★</span
-          ><span class="visually-hidden">${stars === 1 ? '1 star' : `${stars} stars`}</span></label
-        >`,
-    ),
+    stars: starChoice,
     cards: [...near, ...far].map((other) => card(other, { base, assets })),
   });
 }
