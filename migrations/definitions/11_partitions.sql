@@ -1,0 +1,48 @@
+-- Months of the id are made ahead, so that a touchpoint always finds its partition; ids without a time, or of a month
+-- outside the window, live in the default partition.
+
+create or replace function store.make_partition(month timestamptz) returns void
+language plpgsql
+as $$
+declare
+  partition_name text := 'touchpoints_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+  lower_bound uuid := store.uuid_bound(month);
+  upper_bound uuid := store.uuid_bound(month + interval '1 month');
+begin
+  if to_regclass('store.' || partition_name) is not null then
+    return;
+  end if;
+  execute format('create table store.%I (like store.touchpoints including defaults including constraints)', partition_name);
+  -- A client whose clock runs ahead may have filled the default partition with ids of this month: they move over.
+  execute format(
+    'with moved as (delete from store.touchpoints_default where touchpoint_id >= %L and touchpoint_id < %L returning touchpoints_default.*)
+     insert into store.%I select moved.* from moved', lower_bound, upper_bound, partition_name);
+  execute format('alter table store.touchpoints attach partition store.%I for values from (%L) to (%L)',
+    partition_name, lower_bound, upper_bound);
+end
+$$;
+
+create or replace function store.make_partitions(now timestamptz) returns integer
+language plpgsql
+set timezone = 'UTC'
+as $$
+declare
+  month timestamptz;
+  made integer := 0;
+begin
+  -- One maker at a time: two would both find the partition missing.
+  perform pg_advisory_xact_lock(hashtext('milepost.partitions'));
+  for month in
+    select months.month
+    from generate_series(date_trunc('month', now) - interval '13 months', date_trunc('month', now) + interval '3 months',
+      interval '1 month') as months (month)
+    where to_regclass('store.touchpoints_' || to_char(months.month, 'YYYY_MM')) is null
+  loop
+    perform store.make_partition(month);
+    made := made + 1;
+  end loop;
+  return made;
+end
+$$;
+comment on function store.make_partitions(timestamptz) is
+  'Makes the monthly partitions from 13 months before to 3 months after `now` that are missing; answers how many.';

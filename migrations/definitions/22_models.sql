@@ -1,0 +1,132 @@
+-- Journey models: JSON documents, compiled into the arrays that the stage machine runs on.
+
+create or replace function store.put_model(document jsonb) returns void
+language plpgsql
+as $$
+declare
+  the_name text := document ->> 'name';
+  the_version integer := (document ->> 'version')::integer;
+  the_stages text[] := array(select jsonb_array_elements_text(document -> 'stages'));
+  the_signals text[] := array(select jsonb_array_elements_text(document -> 'signals'));
+  the_states text[] := array(select states.state ->> 'state' from jsonb_array_elements(document -> 'states') with ordinality as states (state, position) order by states.position);
+  the_targets smallint[] := array_fill(0::smallint, array[(cardinality(the_states) + 1) * cardinality(the_signals)]);
+  the_timer_names text[] := array_fill(null::text, array[cardinality(the_states)]);
+  the_timer_seconds double precision[] := array_fill(null::double precision, array[cardinality(the_states)]);
+  the_timer_targets smallint[] := array_fill(0::smallint, array[cardinality(the_states)]);
+  transition record;
+  target text;
+  state_number integer;
+begin
+  for transition in
+    select states.key as from_state, moves.key as signal, moves.value as target
+    from jsonb_each(document -> 'transitions') as states (key, value)
+    cross join lateral jsonb_each_text(states.value) as moves (key, value)
+  loop
+    state_number := case when transition.from_state = 'nobody' then 0 else array_position(the_states, transition.from_state) end;
+    target := rtrim(transition.target, '*');
+    if state_number is null or array_position(the_signals, transition.signal) is null or array_position(the_states, target) is null then
+      raise exception 'Model %: the transition from % on % to % names an unknown state or signal',
+        the_name, transition.from_state, transition.signal, transition.target;
+    end if;
+    the_targets[state_number * cardinality(the_signals) + array_position(the_signals, transition.signal)] :=
+      array_position(the_states, target) + case when transition.target like '%*' then 100 else 0 end;
+  end loop;
+
+  for transition in
+    select timers.timer ->> 'name' as name, timers.timer ->> 'state' as state, timers.timer ->> 'to' as target,
+      (timers.timer ->> 'after_hours')::double precision * 3600 as seconds
+    from jsonb_array_elements(document -> 'timers') as timers (timer)
+  loop
+    state_number := array_position(the_states, transition.state);
+    the_timer_names[state_number] := transition.name;
+    the_timer_seconds[state_number] := transition.seconds;
+    the_timer_targets[state_number] := array_position(the_states, transition.target);
+  end loop;
+
+  insert into store.models (model_name, version, document) values (the_name, the_version, put_model.document)
+  on conflict (model_name, version) do update set document = excluded.document;
+
+  insert into store.model_machines (
+    model_name, version, stages, states, state_stages, signals, return_signal, returning_signals, purchase_signal,
+    targets, timer_names, timer_seconds, timer_targets
+  )
+  select
+    the_name, the_version, the_stages, the_states,
+    array(
+      select array_position(the_stages, states.state ->> 'stage')::smallint
+      from jsonb_array_elements(document -> 'states') with ordinality as states (state, position) order by states.position
+    ),
+    the_signals, array_position(the_signals, 'return'),
+    array(select array_position(the_signals, returning_signals.signal)::smallint from jsonb_array_elements_text(document -> 'returning') as returning_signals (signal)),
+    array_position(the_signals, 'purchase'),
+    the_targets, the_timer_names, the_timer_seconds, the_timer_targets
+  on conflict (model_name, version) do update set
+    stages = excluded.stages, states = excluded.states, state_stages = excluded.state_stages, signals = excluded.signals,
+    return_signal = excluded.return_signal, returning_signals = excluded.returning_signals,
+    purchase_signal = excluded.purchase_signal, targets = excluded.targets, timer_names = excluded.timer_names,
+    timer_seconds = excluded.timer_seconds, timer_targets = excluded.timer_targets;
+
+  delete from store.model_rules where model_rules.model_name = the_name and model_rules.version = the_version;
+  insert into store.model_rules (model_name, version, event_name, position, signal, rule, condition)
+  select
+    the_name, the_version, event_names.event_name, rules.position,
+    array_position(the_signals, rules.rule ->> 'signal'), rules.rule ->> 'rule', rules.rule -> 'when'
+  from jsonb_array_elements(document -> 'rules') with ordinality as rules (rule, position)
+  cross join lateral jsonb_array_elements_text(rules.rule -> 'events') as event_names (event_name);
+end
+$$;
+comment on function store.put_model(jsonb) is 'Stores a version of a journey model and compiles it.';
+
+-- `ecommerce`, version 1. A target with * begins a new journey. A signal of null moves nothing and is no sign of life.
+select store.put_model($document$
+{
+  "name": "ecommerce",
+  "version": 1,
+  "stages": ["awareness", "consideration", "decision", "purchase", "retention", "advocacy"],
+  "states": [
+    {"state": "awareness", "stage": "awareness"},
+    {"state": "consideration", "stage": "consideration"},
+    {"state": "decision", "stage": "decision"},
+    {"state": "purchase", "stage": "purchase"},
+    {"state": "retention", "stage": "retention"},
+    {"state": "advocacy", "stage": "advocacy"},
+    {"state": "decision_again", "stage": "decision"}
+  ],
+  "signals": ["touch", "consider", "decide", "purchase", "retain", "advocate", "return"],
+  "returning": ["touch", "consider"],
+  "rules": [
+    {"rule": "good_review", "signal": "advocate", "events": ["review_submitted"],
+     "when": {"property": "rating", "share_of": "scale", "default": 5, "at_least": 0.8}},
+    {"rule": "promoter", "signal": "advocate", "events": ["survey_answered"],
+     "when": {"all": [{"property": "kind", "equals": "nps"}, {"property": "score", "at_least": 9}]}},
+    {"rule": "recommendation", "signal": "advocate", "events": ["referral_sent", "share"]},
+    {"rule": "order", "signal": "purchase", "events": ["purchase", "subscription_started"]},
+    {"rule": "intent", "signal": "decide", "events": ["add_to_cart", "view_cart", "begin_checkout", "add_shipping_info",
+      "add_payment_info", "trial_started", "quote_requested", "demo_requested", "pricing_viewed"]},
+    {"rule": "use", "signal": "retain", "events": ["order_delivered", "support_ticket_opened", "support_call", "loyalty_joined",
+      "subscription_renewed", "login", "onboarding_step_completed"]},
+    {"rule": "interest", "signal": "consider", "events": ["view_item", "view_item_list", "select_item", "search", "add_to_wishlist",
+      "compare", "review_read", "generate_lead", "sign_up", "video_viewed", "case_study_viewed"]},
+    {"rule": "act_of_the_brand", "signal": null, "events": ["refund", "order_cancelled", "email_sent", "email_delivered",
+      "email_opened", "email_bounced", "order_shipped", "push_sent"]},
+    {"rule": "taken_back", "signal": null, "events": ["remove_from_cart"]},
+    {"rule": "measurement", "signal": null, "events": ["user_engagement", "scroll", "web_vital", "web_vitals", "script_error",
+      "error", "exception"]}
+  ],
+  "transitions": {
+    "nobody": {"touch": "awareness", "consider": "consideration", "decide": "decision", "purchase": "purchase",
+      "retain": "awareness", "advocate": "awareness"},
+    "awareness": {"consider": "consideration", "decide": "decision", "purchase": "purchase", "advocate": "consideration"},
+    "consideration": {"decide": "decision", "purchase": "purchase"},
+    "decision": {"purchase": "purchase"},
+    "purchase": {"decide": "decision_again*", "purchase": "purchase*", "retain": "retention", "advocate": "advocacy", "return": "retention"},
+    "retention": {"decide": "decision_again*", "purchase": "purchase*", "advocate": "advocacy"},
+    "advocacy": {"decide": "decision_again*", "purchase": "purchase*"},
+    "decision_again": {"purchase": "purchase"}
+  },
+  "timers": [
+    {"name": "decision_cooled", "state": "decision", "after_hours": 720, "to": "consideration"},
+    {"name": "decision_cooled", "state": "decision_again", "after_hours": 720, "to": "retention"}
+  ]
+}
+$document$);

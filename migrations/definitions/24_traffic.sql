@@ -1,0 +1,229 @@
+-- Where a touchpoint came from: source, medium, campaign and channel (SEMANTICS 5).
+
+-- The host of a URL, lower-cased, without port and without a leading `www.`; null when there is none.
+create or replace function store.host_of(url text) returns text
+language sql immutable parallel safe
+return nullif(regexp_replace(lower(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)')), '^www\.', ''), '');
+
+-- The value of a parameter in a URL or query string, percent-decoded; malformed escapes stay as they are.
+create or replace function store.parameter_of(query text, name text) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+  raw text := replace(substring(query from '[?&]' || name || '=([^&#]*)'), '+', ' ');
+  part text;
+  bytes bytea := '';
+begin
+  if raw is null or position('%' in raw) = 0 then
+    return nullif(raw, '');
+  end if;
+  for part in select matches.part[1] from regexp_matches(raw, '(%[0-9A-Fa-f]{2}|[^%]+|%)', 'g') as matches (part) loop
+    bytes := bytes || case when part ~ '^%..$' then decode(substr(part, 2), 'hex') else convert_to(part, 'UTF8') end;
+  end loop;
+  begin
+    return nullif(convert_from(bytes, 'UTF8'), '');
+  exception when others then
+    return raw; -- not UTF-8, or a NUL, which PostgreSQL cannot hold
+  end;
+end
+$$;
+
+-- The campaign tuple of a touchpoint as one text, null when it brings none: source, medium, name, id and click ids.
+create or replace function store.campaign_key(context jsonb) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+  campaign jsonb := context -> 'campaign';
+  clicks jsonb := context -> 'click_ids';
+  query text := context -> 'page' ->> 'url';
+  parts text[];
+begin
+  if query is null or position('?' in query) = 0 then
+    query := context -> 'page' ->> 'search';
+  end if;
+  if campaign is null and clicks is null and (query is null or query !~ '[?&](utm_|[a-z_]*cl(id|ick)|gbraid=|wbraid=|li_fat_id=)') then
+    return null;
+  end if;
+  parts := array[
+    coalesce(store.text_of(campaign -> 'source'), store.parameter_of(query, 'utm_source'), ''),
+    coalesce(store.text_of(campaign -> 'medium'), store.parameter_of(query, 'utm_medium'), ''),
+    coalesce(store.text_of(campaign -> 'name'), store.parameter_of(query, 'utm_campaign'), ''),
+    coalesce(store.text_of(campaign -> 'id'), store.parameter_of(query, 'utm_id'), ''),
+    array_to_string(array(
+      select names.name || '=' || coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name))
+      from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
+      where coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name)) is not null
+      order by names.position
+    ), '&')
+  ];
+  return nullif(array_to_string(parts, E'\x1f'), E'\x1f\x1f\x1f\x1f');
+end
+$$;
+
+-- The channel rules in order, first match wins.
+create or replace function store.channel_of(source text, medium text, campaign text, category text) returns text
+language plpgsql stable
+as $$
+declare
+  found_channel text;
+begin
+  select channel_rules.channel into found_channel
+  from store.channel_rules
+  where channel_rules.site_id = 0
+    and case when channel_rules.is_any then
+      coalesce(source ~* channel_rules.source_pattern, false)
+      or coalesce(medium ~* channel_rules.medium_pattern, false)
+      or coalesce(campaign ~* channel_rules.campaign_pattern, false)
+      or coalesce(category = channel_rules.source_category, false)
+    else
+      (channel_rules.source_pattern is null or coalesce(source, '') ~* channel_rules.source_pattern)
+      and (channel_rules.medium_pattern is null or coalesce(medium, '') ~* channel_rules.medium_pattern)
+      and (channel_rules.campaign_pattern is null or coalesce(campaign, '') ~* channel_rules.campaign_pattern)
+      and (channel_rules.source_category is null or coalesce(category = channel_rules.source_category, false))
+    end
+  order by channel_rules.position
+  limit 1;
+  return coalesce(found_channel, 'Unassigned');
+end
+$$;
+
+-- The channel of what happened away from any screen; null for the rest.
+create or replace function store.offline_channel_of(touchpoint_source text) returns text
+language sql immutable parallel safe
+return case touchpoint_source
+  when 'store' then 'In Store' when 'phone' then 'Phone' when 'support' then 'Support' when 'event' then 'Event'
+end;
+
+-- Where a touchpoint came from. `touchpoint_source` is where it happened (web, app, store, phone …).
+create or replace function store.traffic_of(context jsonb, touchpoint_source text, own_hosts text[]) returns store.traffic
+language plpgsql stable
+as $$
+declare
+  campaign jsonb := context -> 'campaign';
+  clicks jsonb := context -> 'click_ids';
+  query text := context -> 'page' ->> 'url';
+  referrer text;
+  category text;
+  found store.traffic;
+  click text;
+begin
+  found.channel := store.offline_channel_of(touchpoint_source);
+  if found.channel is not null then
+    return found;
+  end if;
+
+  if query is null or position('?' in query) = 0 then
+    query := context -> 'page' ->> 'search';
+  end if;
+  found.source := coalesce(store.text_of(campaign -> 'source'), store.parameter_of(query, 'utm_source'));
+  found.medium := coalesce(store.text_of(campaign -> 'medium'), store.parameter_of(query, 'utm_medium'));
+  found.campaign := coalesce(store.text_of(campaign -> 'name'), store.parameter_of(query, 'utm_campaign'));
+  found.term := coalesce(store.text_of(campaign -> 'term'), store.parameter_of(query, 'utm_term'));
+  found.content := coalesce(store.text_of(campaign -> 'content'), store.parameter_of(query, 'utm_content'));
+
+  if found.source is null and found.medium is null and found.campaign is null then
+    select names.name into click
+    from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
+    where coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name)) is not null
+    order by names.position
+    limit 1;
+    if click is not null then
+      found.source := case
+        when click in ('gclid', 'gbraid', 'wbraid', 'dclid') then 'google'
+        when click = 'msclkid' then 'bing'
+        when click = 'fbclid' then 'facebook'
+        when click = 'ttclid' then 'tiktok'
+        when click = 'li_fat_id' then 'linkedin'
+        else 'twitter'
+      end;
+      found.medium := case when click in ('gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid') then 'cpc' else 'social' end;
+    else
+      referrer := store.host_of(coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer'));
+      if referrer is not null
+        and referrer is distinct from store.host_of(context -> 'page' ->> 'url')
+        and not referrer = any (own_hosts)
+      then
+        category := store.category_of(referrer);
+        if category = 'search' then
+          found.source := store.search_engine_of(referrer);
+          found.medium := 'organic';
+        elsif category is distinct from 'payment' then
+          found.source := referrer;
+          found.medium := 'referral';
+        end if;
+      end if;
+      if found.source is null then
+        if touchpoint_source = 'email' then
+          found.channel := 'Email';
+          return found;
+        elsif touchpoint_source not in ('web', 'app') then
+          found.channel := 'Unassigned';
+          return found;
+        end if;
+        found.source := '(direct)';
+        found.medium := '(none)';
+      end if;
+    end if;
+  end if;
+  found.channel := store.channel_of(found.source, found.medium, found.campaign, store.category_of(lower(found.source)));
+  return found;
+end
+$$;
+
+-- The category of a source: as listed, by its parent domains, or by the name of a search engine under any suffix.
+create or replace function store.category_of(source text) returns text
+language plpgsql stable
+as $$
+declare
+  candidate text := source;
+  found_category text;
+begin
+  while candidate is not null loop
+    select source_categories.category into found_category
+    from store.source_categories
+    where source_categories.source = candidate;
+    if found then
+      return found_category;
+    end if;
+    candidate := substring(candidate from '^[^.]+\.(.+\..+)$');
+  end loop;
+  if source ~ '(^|\.)(google|bing|yahoo|yandex|baidu|duckduckgo|ecosia|ask|naver|seznam)\.[a-z]{2,3}(\.[a-z]{2})?$' then
+    return 'search';
+  end if;
+  return null;
+end
+$$;
+
+-- google.co.uk and www.google.de are both the source `google`, as in Google Analytics.
+create or replace function store.search_engine_of(host text) returns text
+language sql immutable parallel safe
+return coalesce(
+  substring(host from '(?:^|\.)(google|bing|yahoo|yandex|baidu|duckduckgo|ecosia|ask|naver|seznam|qwant|startpage|aol)\.'),
+  host
+);
+
+-- GA4's default channel group in GA4's order (support.google.com/analytics/answer/9756891); AI Assistant is Milepost's,
+-- tried after the paid rules and before Referral.
+delete from store.channel_rules where channel_rules.site_id = 0;
+insert into store.channel_rules (site_id, position, channel, source_pattern, medium_pattern, campaign_pattern, source_category, is_any)
+values
+  (0, 10, 'Direct', '^(\(direct\))?$', '^(\(none\)|\(not set\))?$', null, null, false),
+  (0, 20, 'Cross-network', null, null, 'cross-network', null, false),
+  (0, 30, 'Paid Shopping', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'shopping', false),
+  (0, 31, 'Paid Shopping', null, '^(.*cp.*|ppc|retargeting|paid.*)$', '^(.*(([^a-df-z]|^)shop|shopping).*)$', null, false),
+  (0, 40, 'Paid Search', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'search', false),
+  (0, 50, 'Paid Social', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'social', false),
+  (0, 60, 'Paid Video', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'video', false),
+  (0, 70, 'Display', null, '^(display|banner|expandable|interstitial|cpm)$', null, null, false),
+  (0, 80, 'Paid Other', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, null, false),
+  (0, 85, 'AI Assistant', null, null, null, 'assistant', false),
+  (0, 90, 'Organic Shopping', null, null, '^(.*(([^a-df-z]|^)shop|shopping).*)$', 'shopping', true),
+  (0, 100, 'Organic Social', null, '^(social|social-network|social-media|sm|social network|social media)$', null, 'social', true),
+  (0, 110, 'Organic Video', null, '^(.*video.*)$', null, 'video', true),
+  (0, 120, 'Organic Search', null, '^organic$', null, 'search', true),
+  (0, 130, 'Referral', null, '^(referral|app|link)$', null, null, false),
+  (0, 140, 'Email', '^(email|e-mail|e_mail|e mail)$', '^(email|e-mail|e_mail|e mail)$', null, null, true),
+  (0, 150, 'Affiliates', null, '^affiliates?$', null, null, false),
+  (0, 160, 'Audio', null, '^audio$', null, null, false),
+  (0, 170, 'SMS', '^sms$', '^sms$', null, null, true),
+  (0, 180, 'Mobile Push Notifications', '^firebase$', '(push$|mobile|notification)', null, null, true);

@@ -1,0 +1,278 @@
+-- The tables named without schema are found when a function runs, not when it is made.
+set local check_function_bodies = off;
+
+-- The workbench of one derive transaction: temporary tables, cleared at its start (emptying them at commit would throw
+-- away every cached plan that names them). Derived tables are named without their
+-- schema throughout, so that `milepost verify` runs these definitions over temporary twins of them.
+
+create or replace function store.create_work_tables() returns void
+language plpgsql
+as $$
+begin
+  create temporary table if not exists work_sites (
+    site_id integer primary key,
+    inner_key bytea not null,
+    outer_key bytea not null,
+    time_zone text not null,
+    currency text not null,
+    own_hosts text[] not null,
+    session_gap interval not null,
+    session_limit interval not null,
+    is_session_split_by_campaign boolean not null,
+    cart_delay interval not null,
+    checkout_delay interval not null,
+    cart_expiry interval not null,
+    self_recovery_window interval not null,
+    is_refund_by_write_key_accepted boolean not null,
+    model_name text not null,
+    model_version integer not null,
+    as_of timestamptz not null
+  ) on commit preserve rows;
+
+  -- The touchpoints at hand: new ones, and the older ones of whoever is replayed.
+  create temporary table if not exists work_touchpoints (
+    site_id integer not null,
+    touchpoint_id uuid not null,
+    identity_id uuid not null,
+    occurred_at timestamptz not null,
+    sequence bigint not null,
+    is_new boolean not null,
+    is_activity boolean not null, -- false for identify, group and alias: they carry identity and traits only
+    in_session boolean not null,
+    person_id uuid,
+    name text not null,
+    type text not null,
+    source text not null,
+    is_trusted boolean not null,
+    anonymous_id text,
+    user_id text,
+    identities jsonb,
+    properties jsonb,
+    traits jsonb,
+    context jsonb,
+    primary key (site_id, touchpoint_id)
+  ) on commit preserve rows;
+  create index if not exists work_touchpoints_identity on work_touchpoints (site_id, identity_id, occurred_at);
+  create index if not exists work_touchpoints_person on work_touchpoints (site_id, person_id, occurred_at);
+
+  create temporary table if not exists work_identities (
+    site_id integer not null,
+    identity_id uuid not null,
+    is_replayed boolean not null,
+    is_loaded boolean not null default false,
+    primary key (site_id, identity_id)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_spells (
+    site_id integer not null,
+    identity_id uuid not null,
+    spell smallint not null,
+    type text not null,
+    value text not null,
+    user_id text,
+    person_id uuid not null,
+    former_person_id uuid,
+    from_at timestamptz not null,
+    from_sequence bigint not null,
+    from_touchpoint_id uuid not null,
+    first_seen_at timestamptz not null,
+    last_seen_at timestamptz not null,
+    last_sequence bigint not null,
+    last_touchpoint_id uuid not null,
+    primary key (site_id, identity_id, spell)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_persons (
+    site_id integer not null,
+    person_id uuid not null,
+    is_replayed boolean not null,
+    is_loaded boolean not null default false,
+    primary key (site_id, person_id)
+  ) on commit preserve rows;
+
+  -- Orders whose facts or session may have changed, with what metrics knew of them before.
+  create temporary table if not exists work_orders (
+    site_id integer not null,
+    order_id text not null,
+    is_known boolean not null, -- stood in orders before this transaction
+    person_id uuid,
+    session_id uuid,
+    day date,
+    cart_id text,
+    touchpoint_id uuid,
+    first_touchpoint_id uuid,
+    primary key (site_id, order_id)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_session_rows (like store.sessions) on commit preserve rows;
+
+  create temporary table if not exists work_sessions (
+    site_id integer not null,
+    session_id uuid not null,
+    identity_id uuid not null,
+    person_id uuid not null,
+    started_at timestamptz not null,
+    is_new boolean not null,
+    primary key (site_id, session_id)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_carts (
+    site_id integer not null,
+    person_id uuid not null,
+    cart store.cart_state not null
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_stages (
+    site_id integer not null,
+    person_id uuid not null,
+    machine store.stage_state not null,
+    primary key (site_id, person_id)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_days (
+    site_id integer not null,
+    person_id uuid not null,
+    day date not null,
+    primary key (site_id, person_id, day)
+  ) on commit preserve rows;
+end
+$$;
+
+create or replace function store.clear_work_tables() returns void
+language plpgsql
+as $$
+begin
+  delete from work_sites;
+  delete from work_touchpoints;
+  delete from work_identities;
+  delete from work_spells;
+  delete from work_persons;
+  delete from work_orders;
+  delete from work_session_rows;
+  delete from work_sessions;
+  delete from work_carts;
+  delete from work_stages;
+  delete from work_days;
+end
+$$;
+
+create or replace function store.truncate_work_tables() returns void
+language plpgsql
+as $$
+begin
+  truncate work_sites, work_touchpoints, work_identities, work_spells, work_persons, work_orders, work_session_rows,
+    work_sessions, work_carts, work_stages, work_days;
+end
+$$;
+
+-- Reads the settings of the sites at work. HMAC's two keys are made once per site and transaction, not per person.
+create or replace function store.load_work_sites(sites integer[]) returns void
+language plpgsql
+as $$
+begin
+  insert into work_sites
+  select
+    sites.site_id, store.xor_key(sites.person_secret, 54), store.xor_key(sites.person_secret, 92), sites.time_zone,
+    sites.currency, sites.own_hosts, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
+    sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
+    sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version,
+    coalesce(clocks.as_of, '-infinity')
+  from store.sites
+  left join clocks on clocks.site_id = sites.site_id
+  where sites.site_id = any (load_work_sites.sites)
+  on conflict do nothing;
+end
+$$;
+
+-- Puts touchpoints on the workbench by id.
+create or replace function store.load_new_touchpoints(sites integer[], touchpoints uuid[]) returns void
+language plpgsql
+as $$
+begin
+  insert into work_touchpoints
+  select
+    touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
+    true, touchpoints.type not in ('identify', 'group', 'alias'),
+    touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
+      and touchpoints.type not in ('identify', 'group', 'alias'),
+    null, touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+    touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
+  from unnest(load_new_touchpoints.sites, load_new_touchpoints.touchpoints) as new_touchpoints (site_id, touchpoint_id)
+  join store.touchpoints
+    on touchpoints.site_id = new_touchpoints.site_id
+    and touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
+  where touchpoints.bot_reason is null and touchpoints.internal_reason is null
+  on conflict do nothing;
+end
+$$;
+
+-- Whose each touchpoint on the workbench is, by the spells of its lead identity. Answers through person_id.
+create or replace function store.resolve_work_touchpoints() returns void
+language plpgsql
+as $$
+begin
+  update work_touchpoints
+  set person_id = (
+    select identities.person_id
+    from identities
+    where identities.site_id = work_touchpoints.site_id
+      and identities.identity_id = work_touchpoints.identity_id
+      and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+        <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+    order by identities.spell desc
+    limit 1
+  )
+  where work_touchpoints.person_id is null;
+end
+$$;
+
+-- Brings in the whole past of every identity and person marked for replay, until nothing more is marked. Touchpoints of
+-- batches still waiting are left out: they come with their own batch.
+create or replace function store.load_replays() returns void
+language plpgsql
+as $$
+begin
+  loop
+    insert into work_identities (site_id, identity_id, is_replayed)
+    select distinct identities.site_id, identities.identity_id, true
+    from work_persons
+    join identities on identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+    where work_persons.is_replayed and not work_persons.is_loaded
+    on conflict (site_id, identity_id) do update set is_replayed = true where not work_identities.is_replayed;
+    update work_persons set is_loaded = true where is_replayed and not is_loaded;
+
+    exit when not exists (select from work_identities where is_replayed and not is_loaded);
+
+    insert into work_touchpoints
+    select
+      touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
+      false, touchpoints.type not in ('identify', 'group', 'alias'),
+      touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
+        and touchpoints.type not in ('identify', 'group', 'alias'),
+      null, touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+      touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
+    from work_identities
+    join store.touchpoints
+      on touchpoints.site_id = work_identities.site_id
+      and touchpoints.identity_id = work_identities.identity_id
+    where work_identities.is_replayed and not work_identities.is_loaded
+      and touchpoints.bot_reason is null and touchpoints.internal_reason is null
+      and touchpoints.batch_id not in (select batches.batch_id from store.batches)
+    on conflict do nothing;
+    update work_identities set is_loaded = true where is_replayed and not is_loaded;
+  end loop;
+end
+$$;
+
+-- Marks persons for replay.
+create or replace function store.mark_replayed(sites integer[], persons uuid[]) returns void
+language plpgsql
+as $$
+begin
+  insert into work_persons (site_id, person_id, is_replayed)
+  select distinct marked.site_id, marked.person_id, true
+  from unnest(mark_replayed.sites, mark_replayed.persons) as marked (site_id, person_id)
+  where marked.person_id is not null
+  on conflict (site_id, person_id) do update set is_replayed = true where not work_persons.is_replayed;
+end
+$$;

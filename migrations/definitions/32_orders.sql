@@ -1,0 +1,376 @@
+-- Orders (SEMANTICS 8): one per site and order id, by whatever ways and however often it was told.
+
+-- What the touchpoints on the workbench say of orders. Rows are keyed by touchpoint, so telling again changes nothing.
+create or replace function store.derive_order_touchpoints() returns void
+language plpgsql
+as $$
+begin
+  insert into order_touchpoints
+  select
+    told.site_id, coalesce(told.order_id, told.touchpoint_id::text), told.touchpoint_id, told.kind, told.person_id,
+    told.user_id is not null, told.is_trusted, told.occurred_at, told.sequence,
+    case when told.in_session then told.identity_id end,
+    told.source,
+    case when told.kind = 'order' then store.text_of(told.properties -> 'cart_id') end,
+    store.currency_of(told.properties -> 'currency'),
+    case when told.kind = 'order' then coalesce(
+      store.amount_of(told.properties -> 'value'),
+      store.amount_of(told.properties -> 'revenue'),
+      greatest(0, store.amount_of(told.properties -> 'total') - coalesce(store.amount_of(told.properties -> 'tax'), 0)
+        - coalesce(store.amount_of(told.properties -> 'shipping'), 0)),
+      store.items_total(store.items_of(told.properties))
+    ) end,
+    case when told.kind = 'order' then store.amount_of(told.properties -> 'tax') end,
+    case when told.kind = 'order' then store.amount_of(told.properties -> 'shipping') end,
+    case when told.kind = 'order' then store.amount_of(told.properties -> 'discount') end,
+    case when told.kind = 'refund' then coalesce(store.text_of(told.properties -> 'refund_id'), told.touchpoint_id::text)
+      when told.kind = 'cancellation' then told.touchpoint_id::text end,
+    case when told.kind = 'refund' then store.amount_of(told.properties -> 'value') end,
+    case when told.kind <> 'cancellation' then store.items_of(told.properties) end
+  from (
+    select
+      work_touchpoints.*,
+      coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'), store.text_of(work_touchpoints.properties -> 'order_id')) as order_id,
+      case work_touchpoints.name
+        when 'refund' then 'refund' when 'order_cancelled' then 'cancellation' else 'order' end as kind
+    from work_touchpoints
+    where work_touchpoints.name in ('purchase', 'subscription_started', 'refund', 'order_cancelled')
+      and work_touchpoints.is_activity
+  ) as told
+  join work_sites on work_sites.site_id = told.site_id
+  where (told.kind = 'order' or told.order_id is not null)
+    and (told.kind = 'order' or told.is_trusted or work_sites.is_refund_by_write_key_accepted)
+  on conflict (site_id, order_id, touchpoint_id) do update set person_id = excluded.person_id
+  where order_touchpoints.person_id <> excluded.person_id;
+end
+$$;
+
+-- The orders at hand, with what was known of them before.
+create or replace function store.collect_work_orders() returns void
+language plpgsql
+as $$
+begin
+  insert into work_orders
+  select
+    at_hand.site_id, at_hand.order_id, orders.order_id is not null, orders.person_id, orders.session_id, orders.day,
+    orders.cart_id, orders.touchpoint_id, orders.first_touchpoint_id
+  from (
+    select distinct work_touchpoints.site_id,
+      coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),
+        store.text_of(work_touchpoints.properties -> 'order_id'), work_touchpoints.touchpoint_id::text) as order_id
+    from work_touchpoints
+    where work_touchpoints.name in ('purchase', 'subscription_started', 'refund', 'order_cancelled')
+      and work_touchpoints.is_activity
+  ) as at_hand
+  left join orders on orders.site_id = at_hand.site_id and orders.order_id = at_hand.order_id
+  on conflict do nothing;
+end
+$$;
+
+-- The definition of orders: fields by trust, then by the order of time, blanks filled from the next; the person that of
+-- the most trusted touchpoint with a user id, else of the earliest. Session and channel follow in derive_order_sessions.
+create or replace function store.derive_orders() returns void
+language plpgsql
+as $$
+begin
+  insert into orders (
+    site_id, order_id, person_id, touchpoint_id, occurred_at, first_sequence, first_touchpoint_id, source, currency, gross,
+    tax, shipping, discount, refunded, cart_id, visitor_identity_id, visitor_at, visitor_sequence, visitor_touchpoint_id
+  )
+  with told as (
+    select order_touchpoints.*,
+      row(order_touchpoints.occurred_at, order_touchpoints.sequence, order_touchpoints.touchpoint_id)::store.order_key as order_key
+    from work_orders
+    join order_touchpoints
+      on order_touchpoints.site_id = work_orders.site_id and order_touchpoints.order_id = work_orders.order_id
+    where order_touchpoints.kind = 'order'
+  ),
+
+  facts as (
+    select
+      told.site_id, told.order_id,
+      (array_agg(told.person_id order by told.has_user desc, told.has_user and told.is_trusted desc, told.order_key))[1] as person_id,
+      (array_agg(told.order_key order by told.order_key))[1] as first_key,
+      (array_agg(told.source order by told.order_key))[1] as source,
+      (array_agg(told.currency order by told.is_trusted desc, told.order_key) filter (where told.currency is not null))[1] as currency,
+      (array_agg(told.gross order by told.is_trusted desc, told.order_key) filter (where told.gross is not null))[1] as gross,
+      (array_agg(told.tax order by told.is_trusted desc, told.order_key) filter (where told.tax is not null))[1] as tax,
+      (array_agg(told.shipping order by told.is_trusted desc, told.order_key) filter (where told.shipping is not null))[1] as shipping,
+      (array_agg(told.discount order by told.is_trusted desc, told.order_key) filter (where told.discount is not null))[1] as discount,
+      (array_agg(told.cart_id order by told.is_trusted desc, told.order_key) filter (where told.cart_id is not null))[1] as cart_id,
+      (array_agg(told.visitor_identity_id order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_identity_id,
+      (array_agg(told.order_key order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_key
+    from told
+    group by told.site_id, told.order_id
+  )
+
+  select
+    facts.site_id, facts.order_id, facts.person_id,
+    (
+      select told.touchpoint_id
+      from told
+      where told.site_id = facts.site_id and told.order_id = facts.order_id and told.person_id = facts.person_id
+      order by told.order_key
+      limit 1
+    ),
+    (facts.first_key).at, (facts.first_key).sequence, (facts.first_key).touchpoint_id, facts.source,
+    coalesce(facts.currency, work_sites.currency), coalesce(facts.gross, 0), facts.tax, facts.shipping, facts.discount, 0,
+    facts.cart_id,
+    facts.visitor_identity_id, (facts.visitor_key).at, (facts.visitor_key).sequence, (facts.visitor_key).touchpoint_id
+  from facts
+  join work_sites on work_sites.site_id = facts.site_id
+  on conflict (site_id, order_id) do update set
+    person_id = excluded.person_id, touchpoint_id = excluded.touchpoint_id, occurred_at = excluded.occurred_at,
+    first_sequence = excluded.first_sequence, first_touchpoint_id = excluded.first_touchpoint_id, source = excluded.source,
+    currency = excluded.currency, gross = excluded.gross, tax = excluded.tax, shipping = excluded.shipping,
+    discount = excluded.discount, cart_id = excluded.cart_id, visitor_identity_id = excluded.visitor_identity_id,
+    visitor_at = excluded.visitor_at, visitor_sequence = excluded.visitor_sequence,
+    visitor_touchpoint_id = excluded.visitor_touchpoint_id;
+end
+$$;
+
+-- Refunds of the orders at hand: unique by refund id (trusted first, then the earliest copy gives the amount), applied in
+-- order, each at most what remains. One that precedes its order waits until the order is known.
+create or replace function store.derive_refunds() returns void
+language plpgsql
+as $$
+begin
+  -- The days of the refunds as they stood, for the metrics.
+  insert into work_days
+  select distinct orders.site_id, orders.person_id, (refunds.occurred_at at time zone work_sites.time_zone)::date
+  from work_orders
+  join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+  join refunds on refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
+  join work_sites on work_sites.site_id = orders.site_id
+  on conflict do nothing;
+
+  delete from refunds
+  using work_orders
+  where refunds.site_id = work_orders.site_id and refunds.order_id = work_orders.order_id;
+
+  insert into refunds
+  with told as (
+    select
+      orders.site_id, orders.order_id, orders.gross, order_touchpoints.refund_id, order_touchpoints.occurred_at,
+      order_touchpoints.sequence, order_touchpoints.touchpoint_id, order_touchpoints.is_trusted,
+      case
+        when order_touchpoints.kind = 'cancellation' then orders.gross
+        when order_touchpoints.amount is not null then order_touchpoints.amount
+        when jsonb_array_length(order_touchpoints.items) > 0 then store.refund_of_items(order_touchpoints.items, (
+          select bought.items
+          from order_touchpoints as bought
+          where bought.site_id = orders.site_id and bought.order_id = orders.order_id and bought.kind = 'order'
+            and bought.items is not null
+          order by bought.is_trusted desc, bought.occurred_at, bought.sequence, bought.touchpoint_id
+          limit 1
+        ))
+        else orders.gross
+      end as amount
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    join order_touchpoints
+      on order_touchpoints.site_id = orders.site_id and order_touchpoints.order_id = orders.order_id
+    where order_touchpoints.kind <> 'order'
+  ),
+
+  unique_refunds as (
+    select
+      told.site_id, told.order_id, told.refund_id, max(told.gross) as gross,
+      (array_agg(told.amount order by told.is_trusted desc, told.occurred_at, told.sequence, told.touchpoint_id))[1] as amount,
+      (array_agg(row(told.occurred_at, told.sequence, told.touchpoint_id)::store.order_key
+        order by told.occurred_at, told.sequence, told.touchpoint_id))[1] as refunded_key
+    from told
+    group by told.site_id, told.order_id, told.refund_id
+  ),
+
+  running as (
+    select
+      unique_refunds.*,
+      sum(unique_refunds.amount) over (
+        partition by unique_refunds.site_id, unique_refunds.order_id order by unique_refunds.refunded_key
+      ) as total
+    from unique_refunds
+  )
+
+  select
+    running.site_id, running.order_id, running.refund_id, (running.refunded_key).at,
+    least(running.total, running.gross) - least(running.total - running.amount, running.gross)
+  from running;
+
+  update orders
+  set refunded = sums.refunded
+  from (
+    select work_orders.site_id, work_orders.order_id, coalesce(sum(refunds.amount), 0) as refunded
+    from work_orders
+    left join refunds on refunds.site_id = work_orders.site_id and refunds.order_id = work_orders.order_id
+    group by work_orders.site_id, work_orders.order_id
+  ) as sums
+  where orders.site_id = sums.site_id and orders.order_id = sums.order_id and orders.refunded <> sums.refunded;
+end
+$$;
+
+-- What a refund by lines gives back; a line without a price has the order's.
+create or replace function store.refund_of_items(refunded jsonb, bought jsonb) returns numeric
+language sql immutable parallel safe
+return (
+  select sum(
+    coalesce(
+      store.amount_of(lines.item -> 'price'),
+      (
+        select store.amount_of(bought_lines.item -> 'price')
+        from jsonb_array_elements(coalesce(bought, '[]'::jsonb)) with ordinality as bought_lines (item, position)
+        where store.item_key(bought_lines.item) = store.item_key(lines.item)
+        order by bought_lines.position
+        limit 1
+      ),
+      0
+    ) * coalesce(store.amount_of(lines.item -> 'quantity'), 1)
+  )
+  from jsonb_array_elements(refunded) as lines (item)
+);
+
+-- Who else is touched by orders that are new or have moved: whoever lost or got one, and whoever holds its cart.
+create or replace function store.mark_by_orders() returns void
+language plpgsql
+as $$
+declare
+  moved_sites integer[];
+  moved_persons uuid[];
+begin
+  with moved as (
+    select work_orders.site_id, work_orders.person_id as old_person_id, orders.person_id,
+      work_orders.cart_id as old_cart_id, orders.cart_id
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    where work_orders.is_known
+      and (work_orders.person_id, work_orders.touchpoint_id, work_orders.first_touchpoint_id, work_orders.cart_id)
+        is distinct from (orders.person_id, orders.touchpoint_id, orders.first_touchpoint_id, orders.cart_id)
+  ),
+
+  touched as (
+    select moved.site_id, moved.old_person_id as person_id from moved
+    union select moved.site_id, moved.person_id from moved
+    union
+    select moved.site_id, cart_holders.person_id
+    from moved
+    join cart_holders
+      on cart_holders.site_id = moved.site_id and cart_holders.cart_id in (moved.old_cart_id, moved.cart_id)
+  )
+
+  select array_agg(touched.site_id), array_agg(touched.person_id) into moved_sites, moved_persons from touched;
+  if moved_sites is not null then
+    perform store.mark_replayed(moved_sites, moved_persons);
+  end if;
+
+  insert into work_persons (site_id, person_id, is_replayed)
+  select touched.site_id, touched.person_id, bool_or(store.is_late(
+      persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
+      touched.occurred_at, touched.first_sequence, touched.first_touchpoint_id))
+  from (
+    select orders.site_id, orders.person_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    where not work_orders.is_known
+    union
+    select orders.site_id, cart_holders.person_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    join cart_holders on cart_holders.site_id = orders.site_id and cart_holders.cart_id = orders.cart_id
+    where not work_orders.is_known
+  ) as touched
+  left join persons on persons.site_id = touched.site_id and persons.person_id = touched.person_id
+  group by touched.site_id, touched.person_id
+  on conflict (site_id, person_id) do update set is_replayed = true
+  where excluded.is_replayed and not work_persons.is_replayed;
+end
+$$;
+
+-- Whether something at this place in time comes before what the person's rows already say.
+create or replace function store.is_late(
+  last_seen_at timestamptz, last_sequence bigint, last_touchpoint_id uuid, last_timer_at timestamptz,
+  at timestamptz, sequence bigint, touchpoint_id uuid
+) returns boolean
+language sql immutable parallel safe
+return coalesce((last_seen_at, last_sequence, last_touchpoint_id) > (at, sequence, touchpoint_id), false)
+  or coalesce(last_timer_at > at, false);
+
+-- The session an order belongs to: that of its earliest browser touchpoint, else the person's last session begun within
+-- 24 h before, else none, and the row of its offline channel.
+create or replace function store.derive_order_sessions() returns void
+language plpgsql
+as $$
+begin
+  update orders
+  set session_id = placed.session_id, day = placed.day, channel = placed.channel, utm_source = placed.source,
+    campaign = placed.campaign, device = placed.device
+  from (
+    select
+      orders.site_id, orders.order_id, belonging.session_id,
+      (coalesce(belonging.started_at, orders.occurred_at) at time zone work_sites.time_zone)::date as day,
+      case when belonging.session_id is not null then belonging.channel
+      else coalesce(store.offline_channel_of(orders.source), 'Unassigned') end as channel,
+      belonging.source, belonging.campaign,
+      case when belonging.session_id is null then 'none' else belonging.device end as device
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    join work_sites on work_sites.site_id = orders.site_id
+    left join lateral (
+      select happened.*
+      from (
+        (
+          select sessions.session_id, sessions.started_at, sessions.channel, sessions.source, sessions.campaign, sessions.device, 1 as choice
+          from sessions
+          where sessions.site_id = orders.site_id and sessions.identity_id = orders.visitor_identity_id
+            and (sessions.started_at, sessions.started_sequence, sessions.session_id)
+              <= (orders.visitor_at, orders.visitor_sequence, orders.visitor_touchpoint_id)
+          order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
+          limit 1
+        )
+        union all
+        (
+          select sessions.session_id, sessions.started_at, sessions.channel, sessions.source, sessions.campaign, sessions.device, 2
+          from sessions
+          where sessions.site_id = orders.site_id and sessions.person_id = orders.person_id
+            and orders.visitor_identity_id is null
+            and sessions.started_at <= orders.occurred_at
+            and sessions.started_at > orders.occurred_at - interval '24 hours'
+          order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
+          limit 1
+        )
+      ) as happened
+      order by happened.choice
+      limit 1
+    ) as belonging on true
+  ) as placed
+  where orders.site_id = placed.site_id and orders.order_id = placed.order_id
+    and (orders.session_id, orders.day, orders.channel, orders.utm_source, orders.campaign, orders.device)
+      is distinct from (placed.session_id, placed.day, placed.channel, placed.source, placed.campaign, placed.device);
+
+  -- Days whose metrics these orders change: theirs before and now, their refunds', and those of the sessions they made
+  -- converting, which may be another person's.
+  insert into work_days
+  select days.site_id, days.person_id, days.day
+  from (
+    select work_orders.site_id, work_orders.person_id, work_orders.day from work_orders where work_orders.is_known
+    union
+    select orders.site_id, orders.person_id, orders.day
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    union
+    select orders.site_id, orders.person_id, (refunds.occurred_at at time zone work_sites.time_zone)::date
+    from work_orders
+    join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    join refunds on refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
+    join work_sites on work_sites.site_id = orders.site_id
+    union
+    select sessions.site_id, sessions.person_id, (sessions.started_at at time zone work_sites.time_zone)::date
+    from work_orders
+    left join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+    join sessions
+      on sessions.site_id = work_orders.site_id and sessions.session_id in (work_orders.session_id, orders.session_id)
+    join work_sites on work_sites.site_id = sessions.site_id
+  ) as days
+  where days.person_id is not null and days.day is not null
+  on conflict do nothing;
+end
+$$;

@@ -1,0 +1,171 @@
+-- Sessions (SEMANTICS 4): a fold over a visitor's touchpoints in order.
+
+-- One more touchpoint of the visitor: the session it belongs to. `seed` is where the visitor stood before the first one.
+create or replace function store.session_step(
+  session store.session_state, seed store.session_state, touchpoint_id uuid, at timestamptz, person_id uuid, campaign text,
+  session_gap interval, session_limit interval, is_split_by_campaign boolean
+) returns store.session_state
+language plpgsql immutable
+as $$
+declare
+  current store.session_state := session;
+begin
+  if current.session_id is null then
+    current := seed;
+  end if;
+  if current.session_id is null
+    or at - current.last_at >= session_gap -- a gap of exactly the limit starts a new one
+    or at - current.started_at >= session_limit
+    or person_id is distinct from current.person_id
+    or (is_split_by_campaign and campaign is not null and campaign is distinct from current.campaign)
+  then
+    current.session_id := touchpoint_id;
+    current.started_at := at;
+    current.person_id := person_id;
+    current.campaign := campaign;
+  end if;
+  current.last_at := at;
+  return current;
+end
+$$;
+
+create or replace aggregate store.session_of(
+  store.session_state, uuid, timestamptz, uuid, text, interval, interval, boolean
+) (sfunc = store.session_step, stype = store.session_state);
+
+create or replace function store.derive_sessions() returns void
+language plpgsql
+as $$
+begin
+  insert into work_session_rows
+  with last_sessions as (
+    select sessions.*
+    from work_identities
+    cross join lateral (
+      select sessions.*
+      from sessions
+      where sessions.site_id = work_identities.site_id and sessions.identity_id = work_identities.identity_id
+      order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
+      limit 1
+    ) as sessions
+    where not work_identities.is_replayed
+  ),
+
+  placed as (
+    select
+      work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.touchpoint_id, work_touchpoints.occurred_at,
+      work_touchpoints.sequence, work_touchpoints.person_id, work_touchpoints.anonymous_id, work_touchpoints.name,
+      work_touchpoints.type, work_touchpoints.source, work_touchpoints.properties, work_touchpoints.context,
+      row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key,
+      store.campaign_key(work_touchpoints.context) as campaign_key,
+      store.session_of(
+        case when last_sessions.session_id is not null then
+          row(last_sessions.session_id, last_sessions.started_at, last_sessions.ended_at, last_sessions.person_id,
+            last_sessions.last_campaign)::store.session_state
+        end,
+        work_touchpoints.touchpoint_id, work_touchpoints.occurred_at, work_touchpoints.person_id,
+        store.campaign_key(work_touchpoints.context),
+        work_sites.session_gap, work_sites.session_limit, work_sites.is_session_split_by_campaign
+      ) over (
+        partition by work_touchpoints.site_id, work_touchpoints.identity_id
+        order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id
+      ) as session
+    from work_identities
+    join work_touchpoints
+      on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
+    join work_sites on work_sites.site_id = work_identities.site_id
+    left join last_sessions
+      on last_sessions.site_id = work_identities.site_id and last_sessions.identity_id = work_identities.identity_id
+    where work_touchpoints.in_session and (work_identities.is_replayed or work_touchpoints.is_new)
+  ),
+
+  gathered as (
+    select
+      placed.site_id, placed.identity_id, (placed.session).session_id as session_id,
+      min(placed.anonymous_id) as visitor_id,
+      (array_agg((placed.session).person_id))[1] as person_id,
+      min(placed.occurred_at) as started_at,
+      (array_agg(placed.sequence order by placed.order_key))[1] as started_sequence,
+      max(placed.occurred_at) as ended_at,
+      coalesce(sum(store.amount_of(placed.properties -> 'engagement_time_msec')) filter (where placed.name = 'user_engagement'), 0) as engaged_milliseconds,
+      count(*) filter (where placed.type in ('page', 'screen') or placed.name in ('page_view', 'screen_view')) as page_view_count,
+      count(*) as touchpoint_count,
+      array_agg(store.path_of(placed.context) order by placed.order_key) filter (where store.path_of(placed.context) is not null) as paths,
+      (array_agg((placed.session).campaign order by placed.order_key desc))[1] as last_campaign,
+      (array_agg(placed.context order by placed.order_key))[1] as first_context,
+      (array_agg(placed.source order by placed.order_key))[1] as first_source
+    from placed
+    group by placed.site_id, placed.identity_id, (placed.session).session_id
+  )
+
+  select
+    gathered.site_id, gathered.session_id, gathered.identity_id, gathered.visitor_id, gathered.person_id,
+    coalesce(last_sessions.started_at, gathered.started_at),
+    coalesce(last_sessions.started_sequence, gathered.started_sequence),
+    gathered.ended_at,
+    coalesce(last_sessions.engaged_milliseconds, 0) + gathered.engaged_milliseconds,
+    coalesce(last_sessions.page_view_count, 0) + gathered.page_view_count,
+    coalesce(last_sessions.touchpoint_count, 0) + gathered.touchpoint_count,
+    coalesce(last_sessions.entry_page, gathered.paths[1]),
+    coalesce(gathered.paths[cardinality(gathered.paths)], last_sessions.exit_page),
+    traffic.channel, traffic.source, traffic.medium, traffic.campaign, traffic.term, traffic.content,
+    case when last_sessions.session_id is not null then last_sessions.device
+    else lower(store.text_of(gathered.first_context -> 'device' -> 'type')) end,
+    gathered.last_campaign
+  from gathered
+  join work_sites on work_sites.site_id = gathered.site_id
+  left join last_sessions
+    on last_sessions.site_id = gathered.site_id and last_sessions.session_id = gathered.session_id
+  cross join lateral (
+    select last_sessions.channel, last_sessions.source, last_sessions.medium, last_sessions.campaign, last_sessions.term, last_sessions.content
+    where last_sessions.session_id is not null
+    union all
+    select found.channel, found.source, found.medium, found.campaign, found.term, found.content
+    from store.traffic_of(gathered.first_context, gathered.first_source, work_sites.own_hosts) as found
+    where last_sessions.session_id is null
+  ) as traffic;
+
+  insert into work_sessions
+  select work_session_rows.site_id, work_session_rows.session_id, work_session_rows.identity_id,
+    work_session_rows.person_id, work_session_rows.started_at, sessions.session_id is null
+  from work_session_rows
+  left join sessions
+    on sessions.site_id = work_session_rows.site_id and sessions.session_id = work_session_rows.session_id;
+
+  delete from sessions
+  using work_identities
+  where work_identities.is_replayed
+    and sessions.site_id = work_identities.site_id and sessions.identity_id = work_identities.identity_id
+    and not exists (
+      select from work_sessions
+      where work_sessions.site_id = sessions.site_id and work_sessions.session_id = sessions.session_id
+    );
+
+  insert into sessions
+  select work_session_rows.* from work_session_rows
+  on conflict (site_id, session_id) do update set
+    identity_id = excluded.identity_id, visitor_id = excluded.visitor_id, person_id = excluded.person_id,
+    started_at = excluded.started_at, started_sequence = excluded.started_sequence, ended_at = excluded.ended_at,
+    engaged_milliseconds = excluded.engaged_milliseconds, page_view_count = excluded.page_view_count,
+    touchpoint_count = excluded.touchpoint_count, entry_page = excluded.entry_page, exit_page = excluded.exit_page,
+    channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
+    term = excluded.term, content = excluded.content, device = excluded.device, last_campaign = excluded.last_campaign
+  where sessions is distinct from excluded;
+
+  -- A new session is a new day, or more of one, in its person's metrics.
+  insert into work_days
+  select distinct work_sessions.site_id, work_sessions.person_id, (work_sessions.started_at at time zone work_sites.time_zone)::date
+  from work_sessions
+  join work_sites on work_sites.site_id = work_sessions.site_id
+  where work_sessions.is_new
+  on conflict do nothing;
+end
+$$;
+
+-- The path of the page a touchpoint happened on.
+create or replace function store.path_of(context jsonb) returns text
+language sql immutable parallel safe
+return coalesce(
+  nullif(context -> 'page' ->> 'path', ''),
+  substring(context -> 'page' ->> 'url' from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*(/[^?#]*)')
+);

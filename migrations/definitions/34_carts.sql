@@ -1,0 +1,419 @@
+-- Carts (SEMANTICS 7): a fold over a person's cart touchpoints and the orders that close carts, in order.
+
+-- The step of the checkout that an event stands for; null for events that are none of a cart.
+create or replace function store.cart_step_of(event_name text) returns smallint
+language sql immutable parallel safe
+return case event_name
+  when 'add_to_cart' then 1 when 'remove_from_cart' then 1 when 'view_cart' then 1 when 'cart_updated' then 1
+  when 'begin_checkout' then 2 when 'add_shipping_info' then 3 when 'add_payment_info' then 4
+end;
+
+-- Whether an event opens a cart when none is open: view_cart and cart_updated only if they carry lines.
+create or replace function store.opens_cart(event_name text, items jsonb) returns boolean
+language sql immutable parallel safe
+return event_name in ('add_to_cart', 'begin_checkout')
+  or (event_name in ('view_cart', 'cart_updated') and coalesce(jsonb_array_length(items) > 0, false));
+
+-- Lines after an event: add_to_cart adds, remove_from_cart takes away, never below 0, any other list replaces.
+create or replace function store.lines_after(lines jsonb, event_name text, items jsonb, currency text) returns jsonb
+language plpgsql immutable
+as $$
+declare
+  result jsonb := case when event_name in ('add_to_cart', 'remove_from_cart') then lines else '{}'::jsonb end;
+  item jsonb;
+  key text;
+  old jsonb;
+  quantity numeric;
+begin
+  for item in select elements.item from jsonb_array_elements(items) with ordinality as elements (item, position) order by elements.position loop
+    key := store.item_key(item);
+    continue when key is null;
+    old := result -> key;
+    quantity := coalesce(store.amount_of(item -> 'quantity'), 1);
+    if event_name = 'remove_from_cart' then
+      continue when old is null;
+      quantity := (old ->> 'quantity')::numeric - quantity;
+    else
+      quantity := coalesce((old ->> 'quantity')::numeric, 0) + quantity;
+    end if;
+    if quantity <= 0 then
+      result := result - key;
+    elsif event_name = 'remove_from_cart' then
+      result := jsonb_set(result, array[key, 'quantity'], to_jsonb(quantity));
+    else
+      result := result || jsonb_build_object(key, jsonb_strip_nulls(jsonb_build_object(
+        'item_id', coalesce(store.text_of(item -> 'item_id'), store.text_of(item -> 'product_id'), store.text_of(item -> 'sku')),
+        'item_name', coalesce(store.text_of(item -> 'item_name'), store.text_of(item -> 'name'), old ->> 'item_name'),
+        'item_variant', coalesce(store.text_of(item -> 'item_variant'), store.text_of(item -> 'variant')),
+        'quantity', quantity,
+        'price', coalesce(store.amount_of(item -> 'price'), (old ->> 'price')::numeric),
+        'currency', currency
+      )));
+    end if;
+  end loop;
+  return result;
+end
+$$;
+
+create or replace function store.cart_lines_count(lines jsonb) returns numeric
+language sql immutable parallel safe
+return (select coalesce(sum((entries.line ->> 'quantity')::numeric), 0) from jsonb_each(lines) as entries (key, line));
+
+-- Σ quantity × price, in the cart's currency; null while a line is in another and there is no rate.
+create or replace function store.cart_lines_value(lines jsonb, currency text) returns numeric
+language sql immutable parallel safe
+return (
+  select case when bool_or(coalesce(entries.line ->> 'currency', cart_lines_value.currency) <> cart_lines_value.currency) then null
+    else coalesce(sum((entries.line ->> 'quantity')::numeric * coalesce((entries.line ->> 'price')::numeric, 0)), 0) end
+  from jsonb_each(lines) as entries (key, line)
+);
+
+-- Lets the timers of a cart fire that are due at or before an instant: abandonment, then expiry.
+create or replace function store.cart_at(cart store.cart_state, at timestamptz, cart_delay interval, checkout_delay interval, cart_expiry interval)
+returns store.cart_state
+language plpgsql immutable
+as $$
+declare
+  due timestamptz;
+begin
+  if cart.state = 'open' and cart.lines <> '{}'::jsonb then
+    due := cart.last_activity_at + case when cart.furthest_step >= 2 then checkout_delay else cart_delay end;
+    if due <= at then
+      cart.state := 'abandoned';
+      cart.abandoned_at := due;
+      cart.first_abandoned_at := coalesce(cart.first_abandoned_at, due);
+      cart.abandonment_count := cart.abandonment_count + 1;
+    end if;
+  end if;
+  if cart.state = 'abandoned' and cart.abandoned_at + cart_expiry <= at then
+    cart.state := 'expired';
+    cart.closed_at := cart.abandoned_at + cart_expiry;
+  end if;
+  return cart;
+end
+$$;
+
+-- The next instant at which a timer of this cart falls due, null when it has none.
+create or replace function store.cart_due_at(cart store.cart_state, cart_delay interval, checkout_delay interval, cart_expiry interval)
+returns timestamptz
+language sql immutable
+return case
+  when (cart).state = 'open' and (cart).lines <> '{}'::jsonb
+    then (cart).last_activity_at + case when (cart).furthest_step >= 2 then checkout_delay else cart_delay end
+  when (cart).state = 'abandoned' then (cart).abandoned_at + cart_expiry
+end;
+
+-- One more thing that happened to a person's carts: a cart touchpoint, an order, or (kind `clock`) time alone.
+create or replace function store.cart_step(
+  carts store.cart_state[], seed store.cart_state[], kind text, at timestamptz, sequence bigint, touchpoint_id uuid,
+  cart_id text, properties jsonb, order_id text, is_cart_known boolean,
+  cart_delay interval, checkout_delay interval, cart_expiry interval, self_recovery_window interval, site_currency text
+) returns store.cart_state[]
+language plpgsql immutable
+as $$
+declare
+  current store.cart_state[] := coalesce(carts, seed, '{}');
+  cart store.cart_state;
+  items jsonb;
+  currency text;
+  found integer;
+  latest store.order_key;
+begin
+  for position in 1 .. cardinality(current) loop
+    if (current[position]).state in ('open', 'abandoned') then
+      current[position] := store.cart_at(current[position], at, cart_delay, checkout_delay, cart_expiry);
+    end if;
+  end loop;
+
+  if kind = 'clock' then
+    return current;
+  end if;
+
+  if kind = 'order' then
+    for position in 1 .. cardinality(current) loop
+      cart := current[position];
+      continue when cart.state not in ('open', 'abandoned');
+      if is_cart_known then
+        continue when cart.cart_id is distinct from cart_step.cart_id;
+        current[position] := store.cart_bought(cart, at, order_id, self_recovery_window);
+      elsif latest is null or latest < row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key then
+        latest := row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key;
+        found := position;
+      end if;
+    end loop;
+    if found is not null then
+      current[found] := store.cart_bought(current[found], at, order_id, self_recovery_window);
+    end if;
+    return current;
+  end if;
+
+  items := store.items_of(properties);
+  currency := store.currency_of(properties -> 'currency');
+  for position in 1 .. cardinality(current) loop
+    if (current[position]).state in ('open', 'abandoned') and (current[position]).cart_id is not distinct from cart_step.cart_id then
+      found := position;
+    end if;
+  end loop;
+  if found is null then
+    if not store.opens_cart(kind, items) then
+      return current;
+    end if;
+    cart := row(touchpoint_id, cart_id, 'open', at, at, sequence, touchpoint_id, null, null, 0, 1, '{}'::jsonb,
+      site_currency, null, null, null)::store.cart_state;
+    found := cardinality(current) + 1;
+  else
+    cart := current[found];
+    cart.state := 'open'; -- coming back begins an episode; the abandonment stays on record
+    cart.last_activity_at := at;
+    cart.last_sequence := sequence;
+    cart.last_touchpoint_id := touchpoint_id;
+  end if;
+  cart.furthest_step := greatest(cart.furthest_step, store.cart_step_of(kind));
+  cart.currency := coalesce(currency, cart.currency);
+  cart.recovery_url := coalesce(store.text_of(properties -> 'recovery_url'), cart.recovery_url);
+  if items is not null and kind not in ('add_shipping_info', 'add_payment_info') then
+    if cart.lines <> '{}'::jsonb or kind <> 'remove_from_cart' then
+      cart.lines := store.lines_after(cart.lines, kind, items, currency);
+      if cart.lines = '{}'::jsonb and (kind = 'remove_from_cart' or jsonb_array_length(items) = 0) and kind <> 'add_to_cart' then
+        cart.state := 'emptied';
+        cart.closed_at := at;
+      end if;
+    end if;
+  end if;
+  current[found] := cart;
+  return current;
+end
+$$;
+
+create or replace function store.cart_bought(cart store.cart_state, at timestamptz, order_id text, self_recovery_window interval)
+returns store.cart_state
+language plpgsql immutable
+as $$
+begin
+  cart.state := case when at < cart.abandoned_at + self_recovery_window then 'self_recovered' else 'purchased' end;
+  cart.order_id := order_id;
+  cart.closed_at := at;
+  return cart;
+end
+$$;
+
+create or replace aggregate store.carts_of(
+  store.cart_state[], text, timestamptz, bigint, uuid, text, jsonb, text, boolean, interval, interval, interval, interval, text
+) (sfunc = store.cart_step, stype = store.cart_state[]);
+
+-- Who holds which of the shop's cart ids, from the first touchpoint that opened a cart with it. A new holder can make an
+-- older order's cart id known, so whoever that order concerns is replayed.
+create or replace function store.derive_cart_holders() returns void
+language plpgsql
+as $$
+declare
+  changed_sites integer[];
+  changed_persons uuid[];
+begin
+  with openings as (
+    select work_touchpoints.site_id, store.text_of(work_touchpoints.properties -> 'cart_id') as cart_id, work_touchpoints.person_id,
+      work_persons.is_replayed,
+      row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key
+    from work_persons
+    join work_touchpoints
+      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    where (work_persons.is_replayed or work_touchpoints.is_new)
+      and work_touchpoints.is_activity
+      and store.opens_cart(work_touchpoints.name, store.items_of(work_touchpoints.properties))
+      and store.text_of(work_touchpoints.properties -> 'cart_id') is not null
+  ),
+
+  holders as (
+    select openings.site_id, openings.cart_id, openings.person_id,
+      (array_agg(openings.order_key order by openings.order_key))[1] as first_key
+    from openings
+    group by openings.site_id, openings.cart_id, openings.person_id
+  ),
+
+  gone as (
+    delete from cart_holders
+    using work_persons
+    where work_persons.is_replayed
+      and cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
+      and not exists (
+        select from holders
+        where holders.site_id = cart_holders.site_id and holders.cart_id = cart_holders.cart_id and holders.person_id = cart_holders.person_id
+      )
+    returning cart_holders.site_id, cart_holders.cart_id
+  ),
+
+  told as (
+    insert into cart_holders
+    select holders.site_id, holders.cart_id, holders.person_id,
+      (holders.first_key).at, (holders.first_key).sequence, (holders.first_key).touchpoint_id
+    from holders
+    on conflict (site_id, cart_id, person_id) do update set
+      first_at = excluded.first_at, first_sequence = excluded.first_sequence, first_touchpoint_id = excluded.first_touchpoint_id
+    where (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+      > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)
+    returning cart_holders.site_id, cart_holders.cart_id
+  ),
+
+  concerned as (
+    select changed.site_id, orders.cart_id, orders.person_id
+    from (select gone.site_id, gone.cart_id from gone union select told.site_id, told.cart_id from told) as changed
+    join orders on orders.site_id = changed.site_id and orders.cart_id = changed.cart_id
+  )
+
+  select array_agg(everyone.site_id), array_agg(everyone.person_id) into changed_sites, changed_persons
+  from (
+    select concerned.site_id, concerned.person_id from concerned
+    union
+    select concerned.site_id, cart_holders.person_id
+    from concerned
+    join cart_holders on cart_holders.site_id = concerned.site_id and cart_holders.cart_id = concerned.cart_id
+    union
+    select concerned.site_id, openings.person_id
+    from concerned
+    join openings on openings.site_id = concerned.site_id and openings.cart_id = concerned.cart_id
+  ) as everyone;
+
+  if changed_sites is not null then
+    perform store.mark_replayed(changed_sites, changed_persons);
+  end if;
+end
+$$;
+
+create or replace function store.derive_carts() returns void
+language plpgsql
+as $$
+begin
+  insert into work_carts
+  with happenings as (
+    select
+      work_persons.site_id, work_persons.person_id, work_touchpoints.name as kind, work_touchpoints.occurred_at as at,
+      work_touchpoints.sequence, work_touchpoints.touchpoint_id,
+      store.text_of(work_touchpoints.properties -> 'cart_id') as cart_id, work_touchpoints.properties,
+      null::text as order_id, false as is_cart_known
+    from work_persons
+    join work_touchpoints
+      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    where (work_persons.is_replayed or work_touchpoints.is_new)
+      and work_touchpoints.is_activity and store.cart_step_of(work_touchpoints.name) is not null
+
+    union all
+
+    -- Orders of this person's own, and orders that name a cart this person holds.
+    select work_persons.site_id, work_persons.person_id, 'order', closing.occurred_at, closing.first_sequence,
+      closing.first_touchpoint_id, closing.cart_id, null, closing.order_id, closing.is_cart_known
+    from work_persons
+    cross join lateral (
+      select concerning.*,
+        exists (
+          select from cart_holders
+          where cart_holders.site_id = concerning.site_id and cart_holders.cart_id = concerning.cart_id
+            and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+              < (concerning.occurred_at, concerning.first_sequence, concerning.first_touchpoint_id)
+        ) as is_cart_known
+      from (
+        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
+          orders.cart_id, orders.person_id
+        from orders
+        where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
+          and work_persons.is_replayed
+        union
+        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
+          orders.cart_id, orders.person_id
+        from cart_holders
+        join orders on orders.site_id = cart_holders.site_id and orders.cart_id = cart_holders.cart_id
+        where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
+          and work_persons.is_replayed
+        union
+        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
+          orders.cart_id, orders.person_id
+        from work_orders
+        join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+        where not work_persons.is_replayed and not work_orders.is_known and orders.site_id = work_persons.site_id
+          and (
+            orders.person_id = work_persons.person_id
+            or exists (
+              select from cart_holders
+              where cart_holders.site_id = orders.site_id and cart_holders.cart_id = orders.cart_id
+                and cart_holders.person_id = work_persons.person_id
+            )
+          )
+      ) as concerning
+    ) as closing
+    where closing.is_cart_known or closing.person_id = work_persons.person_id
+  ),
+
+  live as (
+    select carts.site_id, carts.person_id,
+      array_agg(row(
+        carts.cart_key, carts.cart_id, carts.state, carts.opened_at, carts.last_activity_at, carts.last_sequence,
+        carts.last_touchpoint_id, carts.abandoned_at, carts.first_abandoned_at, carts.abandonment_count, carts.furthest_step,
+        carts.lines, carts.currency, carts.recovery_url, carts.order_id, carts.closed_at
+      )::store.cart_state order by carts.opened_at, carts.cart_key) as carts
+    from work_persons
+    join carts on carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+    where not work_persons.is_replayed and carts.state in ('open', 'abandoned')
+    group by carts.site_id, carts.person_id
+  ),
+
+  -- Whoever has something happening or a live cart is told the time as well.
+  with_clock as (
+    select happenings.* from happenings
+    union all
+    select concerned.site_id, concerned.person_id, 'clock', work_sites.as_of, null, null, null, null, null, false
+    from (
+      select happenings.site_id, happenings.person_id from happenings
+      union select live.site_id, live.person_id from live
+    ) as concerned
+    join work_sites on work_sites.site_id = concerned.site_id
+  ),
+
+  folded as (
+    select happenings.site_id, happenings.person_id,
+      store.carts_of(
+        live.carts, happenings.kind, happenings.at, happenings.sequence, happenings.touchpoint_id, happenings.cart_id,
+        happenings.properties, happenings.order_id, happenings.is_cart_known, work_sites.cart_delay, work_sites.checkout_delay,
+        work_sites.cart_expiry, work_sites.self_recovery_window, work_sites.currency
+        order by happenings.kind = 'clock', happenings.at, happenings.sequence, happenings.touchpoint_id
+      ) as carts
+    from with_clock as happenings
+    join work_sites on work_sites.site_id = happenings.site_id
+    left join live on live.site_id = happenings.site_id and live.person_id = happenings.person_id
+    group by happenings.site_id, happenings.person_id
+  )
+
+  select folded.site_id, folded.person_id, row(
+    cart.cart_key, cart.cart_id, cart.state, cart.opened_at, cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id,
+    cart.abandoned_at, cart.first_abandoned_at, cart.abandonment_count, cart.furthest_step, cart.lines, cart.currency,
+    cart.recovery_url, cart.order_id, cart.closed_at)::store.cart_state
+  from folded
+  cross join lateral unnest(folded.carts) as cart;
+
+  delete from carts
+  using work_persons
+  where work_persons.is_replayed
+    and carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+    and not exists (
+      select from work_carts
+      where work_carts.site_id = carts.site_id and (work_carts.cart).cart_key = carts.cart_key
+    );
+
+  insert into carts
+  select
+    work_carts.site_id, (work_carts.cart).cart_key, (work_carts.cart).cart_id, work_carts.person_id, (work_carts.cart).state,
+    (work_carts.cart).opened_at, (work_carts.cart).last_activity_at, (work_carts.cart).last_sequence,
+    (work_carts.cart).last_touchpoint_id, (work_carts.cart).abandoned_at, (work_carts.cart).first_abandoned_at,
+    (work_carts.cart).abandonment_count, (work_carts.cart).furthest_step, (work_carts.cart).lines,
+    store.cart_lines_count((work_carts.cart).lines),
+    store.cart_lines_value((work_carts.cart).lines, (work_carts.cart).currency), (work_carts.cart).currency,
+    (work_carts.cart).recovery_url, (work_carts.cart).order_id, (work_carts.cart).closed_at
+  from work_carts
+  on conflict (site_id, cart_key) do update set
+    cart_id = excluded.cart_id, person_id = excluded.person_id, state = excluded.state, opened_at = excluded.opened_at,
+    last_activity_at = excluded.last_activity_at, last_sequence = excluded.last_sequence,
+    last_touchpoint_id = excluded.last_touchpoint_id, abandoned_at = excluded.abandoned_at,
+    first_abandoned_at = excluded.first_abandoned_at, abandonment_count = excluded.abandonment_count,
+    furthest_step = excluded.furthest_step, lines = excluded.lines, item_count = excluded.item_count, value = excluded.value,
+    currency = excluded.currency, recovery_url = excluded.recovery_url, order_id = excluded.order_id, closed_at = excluded.closed_at
+  where carts is distinct from excluded;
+end
+$$;

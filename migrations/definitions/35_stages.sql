@@ -1,0 +1,184 @@
+-- Stages (SEMANTICS 6): a finite automaton, kept as data, folded over a person's signals in order.
+
+create or replace function store.stage_moved(
+  current store.stage_state, target smallint, at timestamptz, touchpoint_id uuid, cause text, signal smallint, rule text,
+  state_stages smallint[]
+) returns store.stage_state
+language plpgsql immutable
+as $$
+declare
+  to_state smallint := target % 100;
+  from_stage smallint := state_stages[nullif(current.state, 0)];
+begin
+  current.transition_count := current.transition_count + 1;
+  current.journey_number := current.journey_number + case when target >= 100 then 1 else 0 end;
+  current.moves := current.moves || row(
+    current.transition_count, current.journey_number, from_stage, state_stages[to_state], at, touchpoint_id, cause, signal, rule,
+    extract(epoch from at - current.since)
+  )::store.stage_move;
+  current.state := to_state;
+  current.since := at;
+  current.furthest := greatest(current.furthest, state_stages[to_state]);
+  return current;
+end
+$$;
+
+-- One more signal of the person, or (without one) time alone. A timer due at an instant comes before touchpoints of it.
+create or replace function store.stage_step(
+  machine store.stage_state, seed store.stage_state, at timestamptz, signal smallint, rule text, touchpoint_id uuid,
+  session_gap interval, targets smallint[], state_stages smallint[], signal_count integer, return_signal smallint,
+  returning_signals smallint[], timer_seconds double precision[], timer_targets smallint[], timer_names text[]
+) returns store.stage_state
+language plpgsql immutable
+as $$
+declare
+  current store.stage_state := machine;
+  due timestamptz;
+  the_signal smallint := signal;
+  target smallint;
+begin
+  if current.transition_count is null then
+    current := seed;
+    if current.transition_count is null then
+      current := row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state;
+    end if;
+    current.moves := '{}';
+  end if;
+
+  while current.state > 0 and timer_seconds[current.state] is not null loop
+    due := current.last_signal_at + timer_seconds[current.state] * interval '1 second';
+    exit when due > at;
+    target := timer_targets[current.state];
+    current := store.stage_moved(current, target, due, null, 'timer', null, timer_names[current.state], state_stages);
+    current.last_timer_at := due;
+  end loop;
+
+  if signal is null then
+    return current;
+  end if;
+
+  target := targets[current.state * signal_count + signal];
+  if signal = any (returning_signals) and at - current.last_signal_at >= session_gap then
+    the_signal := return_signal;
+    if targets[current.state * signal_count + return_signal] > 0 then
+      target := targets[current.state * signal_count + return_signal];
+    end if;
+  end if;
+  if target > 0 then
+    current := store.stage_moved(current, target, at, touchpoint_id, 'touchpoint', the_signal, rule, state_stages);
+  end if;
+  current.last_signal_at := at;
+  return current;
+end
+$$;
+
+create or replace aggregate store.stages_of(
+  store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer, smallint, smallint[],
+  double precision[], smallint[], text[]
+) (sfunc = store.stage_step, stype = store.stage_state);
+
+-- Runs the machine for the persons at hand, from where they stand or, when replayed, from the beginning.
+create or replace function store.derive_stages() returns void
+language plpgsql
+as $$
+begin
+  insert into work_stages
+  with signals as (
+    select
+      work_persons.site_id, work_persons.person_id, work_touchpoints.occurred_at as at, work_touchpoints.sequence,
+      work_touchpoints.touchpoint_id,
+      case
+        -- The machine's first signal is that of every touchpoint no rule speaks of.
+        when matched.rule is null then 1::smallint
+        -- Of the touchpoints of an order one alone gives the purchase signal: its own person's earliest.
+        when matched.signal = model_machines.purchase_signal and not exists (
+          select from orders
+          where orders.site_id = work_touchpoints.site_id
+            and orders.order_id = coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),
+              store.text_of(work_touchpoints.properties -> 'order_id'), work_touchpoints.touchpoint_id::text)
+            and orders.touchpoint_id = work_touchpoints.touchpoint_id
+        ) then null
+        else matched.signal
+      end as signal,
+      coalesce(matched.rule, 'any_other') as rule
+    from work_persons
+    join work_touchpoints
+      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    join work_sites on work_sites.site_id = work_persons.site_id
+    join store.model_machines
+      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+    left join lateral (
+      select model_rules.signal, model_rules.rule
+      from store.model_rules
+      where model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
+        and model_rules.event_name = work_touchpoints.name
+        and (model_rules.condition is null or store.matches(model_rules.condition, work_touchpoints.properties))
+      order by model_rules.position
+      limit 1
+    ) as matched on true
+    where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
+  ),
+
+  happenings as (
+    select signals.site_id, signals.person_id, signals.at, signals.sequence, signals.touchpoint_id, signals.signal, signals.rule
+    from signals
+    where signals.signal is not null
+    union all
+    select work_persons.site_id, work_persons.person_id, work_sites.as_of, null, null, null, null
+    from work_persons
+    join work_sites on work_sites.site_id = work_persons.site_id
+  )
+
+  select happenings.site_id, happenings.person_id,
+    store.stages_of(
+      case when not work_persons.is_replayed and persons.transition_count > 0 then row(
+        persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
+        persons.transition_count, persons.last_timer_at, null)::store.stage_state
+      end,
+      happenings.at, happenings.signal, happenings.rule, happenings.touchpoint_id, work_sites.session_gap,
+      model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
+      model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
+      model_machines.timer_targets, model_machines.timer_names
+      order by happenings.signal is null, happenings.at, happenings.sequence, happenings.touchpoint_id
+    )
+  from happenings
+  join work_persons on work_persons.site_id = happenings.site_id and work_persons.person_id = happenings.person_id
+  join work_sites on work_sites.site_id = happenings.site_id
+  join store.model_machines
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+  left join persons on persons.site_id = happenings.site_id and persons.person_id = happenings.person_id
+  group by happenings.site_id, happenings.person_id;
+
+  delete from stage_transitions
+  using work_persons
+  left join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
+  where work_persons.is_replayed
+    and stage_transitions.site_id = work_persons.site_id and stage_transitions.person_id = work_persons.person_id
+    and stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0);
+
+  insert into stage_transitions
+  select
+    work_stages.site_id, work_stages.person_id, move.transition_number,
+    coalesce(move.touchpoint_id, store.named_uuid(work_stages.person_id || ' ' || move.rule || ' ' || extract(epoch from move.moved_at))),
+    move.journey_number,
+    model_machines.stages[move.from_stage], model_machines.stages[move.to_stage], move.moved_at, move.touchpoint_id, move.cause,
+    model_machines.signals[move.signal], move.rule, work_sites.model_version,
+    case when move.from_stage is null or move.to_stage > move.from_stage then 'forward'
+      when move.to_stage < move.from_stage then 'backward' else 'same' end,
+    coalesce(model_machines.stages[coalesce(move.from_stage, 0) + 1 : move.to_stage - 1], '{}'),
+    null,
+    move.seconds
+  from work_stages
+  join work_sites on work_sites.site_id = work_stages.site_id
+  join store.model_machines
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+  cross join lateral unnest((work_stages.machine).moves) as move
+  on conflict (site_id, person_id, transition_number) do update set
+    transition_id = excluded.transition_id, journey_number = excluded.journey_number, from_stage = excluded.from_stage,
+    to_stage = excluded.to_stage, occurred_at = excluded.occurred_at, touchpoint_id = excluded.touchpoint_id,
+    cause = excluded.cause, signal = excluded.signal, rule = excluded.rule, model_version = excluded.model_version,
+    direction = excluded.direction, skipped_stages = excluded.skipped_stages,
+    seconds_in_from_stage = excluded.seconds_in_from_stage
+  where stage_transitions is distinct from excluded;
+end
+$$;

@@ -1,0 +1,211 @@
+-- Persons: who they are, when they were seen, where they stand, what they bought.
+
+-- Which persons the new touchpoints belong to, and whose come out of order.
+create or replace function store.mark_persons() returns void
+language plpgsql
+as $$
+begin
+  insert into work_persons (site_id, person_id, is_replayed)
+  select
+    work_touchpoints.site_id, work_touchpoints.person_id,
+    bool_or(store.is_late(
+      persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
+      work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id))
+  from work_touchpoints
+  left join persons on persons.site_id = work_touchpoints.site_id and persons.person_id = work_touchpoints.person_id
+  where work_touchpoints.is_new
+  group by work_touchpoints.site_id, work_touchpoints.person_id
+  on conflict (site_id, person_id) do update set is_replayed = true
+  where excluded.is_replayed and not work_persons.is_replayed;
+end
+$$;
+
+create or replace function store.derive_persons() returns void
+language plpgsql
+as $$
+begin
+  -- Whoever was joined to another, and has no touchpoint of their own left, is no person any more.
+  delete from persons
+  using work_persons
+  where work_persons.is_replayed
+    and persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+    and not exists (
+      select from work_touchpoints
+      where work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    );
+
+  insert into persons (
+    site_id, person_id, user_id, first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
+    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, is_buyer, next_due_at
+  )
+  with seen as (
+    select
+      work_persons.site_id, work_persons.person_id, work_persons.is_replayed,
+      min(work_touchpoints.occurred_at) as first_seen_at,
+      (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
+        order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key,
+      (array_agg(work_touchpoints.touchpoint_id
+        order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+        filter (where work_touchpoints.is_activity))[1] as first_activity_id,
+      (array_agg(work_touchpoints.identity_id))[1] as identity_id,
+      bool_or(work_touchpoints.traits is not null) as has_traits
+    from work_persons
+    join work_touchpoints
+      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    where work_persons.is_replayed or work_touchpoints.is_new
+    group by work_persons.site_id, work_persons.person_id, work_persons.is_replayed
+  )
+
+  select
+    work_persons.site_id, work_persons.person_id,
+    case when persons.person_id is not null and not work_persons.is_replayed then persons.user_id else (
+      select identities.user_id
+      from identities
+      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+        and identities.user_id is not null
+      limit 1
+    ) end,
+    case when work_persons.is_replayed then seen.first_seen_at else coalesce(persons.first_seen_at, seen.first_seen_at) end,
+    coalesce((seen.last_key).at, persons.last_seen_at),
+    coalesce((seen.last_key).sequence, persons.last_sequence),
+    coalesce((seen.last_key).touchpoint_id, persons.last_touchpoint_id),
+    case when not work_persons.is_replayed and persons.first_channel is not null then persons.first_channel
+    else store.channel_of_touchpoint(work_persons.site_id, seen.first_activity_id) end,
+    case
+      when seen.has_traits or (work_persons.is_replayed and persons.traits is not null)
+        then store.traits_after(work_persons.site_id, work_persons.person_id, work_persons.is_replayed, persons.traits)
+      else persons.traits
+    end,
+    (work_stages.machine).state,
+    model_machines.stages[model_machines.state_stages[(work_stages.machine).state]],
+    (work_stages.machine).furthest, (work_stages.machine).since,
+    case when (work_stages.machine).transition_count > 0 then (work_stages.machine).journey_number end,
+    (work_stages.machine).last_signal_at, (work_stages.machine).transition_count,
+    nullif(greatest(
+      (work_stages.machine).last_timer_at,
+      case when not work_persons.is_replayed then persons.last_timer_at end,
+      cart_timers.last_timer_at
+    ), '-infinity'),
+    false,
+    case
+      when work_persons.is_replayed or persons.next_due_at is null or persons.next_due_at <= work_sites.as_of then due.next_due_at
+      else least(persons.next_due_at, due.next_due_at)
+    end
+  from work_persons
+  join work_sites on work_sites.site_id = work_persons.site_id
+  join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
+  join store.model_machines
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+  left join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id
+  left join persons on persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+  left join lateral (
+    select
+      min(store.cart_due_at(work_carts.cart, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry)) as due_at,
+      max(greatest((work_carts.cart).abandoned_at, case when (work_carts.cart).state = 'expired' then (work_carts.cart).closed_at end)) as last_timer_at
+    from work_carts
+    where work_carts.site_id = work_persons.site_id and work_carts.person_id = work_persons.person_id
+  ) as cart_timers on true
+  cross join lateral (
+    select least(
+      cart_timers.due_at,
+      (work_stages.machine).last_signal_at
+        + model_machines.timer_seconds[nullif((work_stages.machine).state, 0)] * interval '1 second'
+    ) as next_due_at
+  ) as due
+  where seen.person_id is not null or (persons.person_id is not null and not work_persons.is_replayed)
+  on conflict (site_id, person_id) do update set
+    user_id = excluded.user_id, first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+    last_sequence = excluded.last_sequence, last_touchpoint_id = excluded.last_touchpoint_id,
+    first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
+    furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
+    last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
+    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at;
+end
+$$;
+
+-- The channel a touchpoint came by: its session's, outside sessions its own.
+create or replace function store.channel_of_touchpoint(site integer, touchpoint uuid) returns text
+language plpgsql stable
+as $$
+begin
+  return (
+    select coalesce(
+      (
+        select sessions.channel
+        from sessions
+        where work_touchpoints.in_session
+          and sessions.site_id = work_touchpoints.site_id and sessions.identity_id = work_touchpoints.identity_id
+          and (sessions.started_at, sessions.started_sequence, sessions.session_id)
+            <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+        order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
+        limit 1
+      ),
+      (store.traffic_of(work_touchpoints.context, work_touchpoints.source, work_sites.own_hosts)).channel
+    )
+    from work_touchpoints
+    join work_sites on work_sites.site_id = work_touchpoints.site_id
+    where work_touchpoints.site_id = channel_of_touchpoint.site and work_touchpoints.touchpoint_id = channel_of_touchpoint.touchpoint
+  );
+end
+$$;
+
+-- Traits: per key the latest value in the order of time; null deletes. E-mail and phone are no traits but contacts.
+create or replace function store.traits_after(site integer, person uuid, is_replayed boolean, stored jsonb) returns jsonb
+language plpgsql stable
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(latest.key, latest.value) filter (where latest.value <> 'null'::jsonb), '{}')
+    from (
+      select distinct on (said.key) said.key, said.value
+      from (
+        select kept.key, kept.value, null::store.order_key as order_key
+        from jsonb_each(case when traits_after.is_replayed then '{}'::jsonb else coalesce(stored, '{}') end) as kept (key, value)
+        union all
+        select told.key, told.value,
+          row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
+        from work_touchpoints
+        cross join lateral jsonb_each(work_touchpoints.traits) as told (key, value)
+        where work_touchpoints.site_id = traits_after.site and work_touchpoints.person_id = traits_after.person
+          and (traits_after.is_replayed or work_touchpoints.is_new)
+          and jsonb_typeof(work_touchpoints.traits) = 'object'
+          and told.key not in ('email', 'phone')
+      ) as said
+      order by said.key, said.order_key desc nulls last
+    ) as latest
+  );
+end
+$$;
+
+-- What a person bought, for whoever an order came to or left.
+create or replace function store.derive_purchases() returns void
+language plpgsql
+as $$
+begin
+  update persons
+  set order_count = totals.order_count, refunded_order_count = totals.refunded_order_count, net_revenue = totals.net_revenue,
+    unconverted_order_count = totals.unconverted_order_count, is_buyer = totals.order_count > 0
+  from (
+    select buyers.site_id, buyers.person_id,
+      count(orders.order_id) as order_count,
+      count(*) filter (where orders.gross > 0 and orders.refunded >= orders.gross) as refunded_order_count,
+      coalesce(sum(orders.gross - orders.refunded) filter (where orders.currency = work_sites.currency), 0) as net_revenue,
+      count(*) filter (where orders.currency <> work_sites.currency) as unconverted_order_count
+    from (
+      select work_orders.site_id, work_orders.person_id from work_orders
+      union
+      select orders.site_id, orders.person_id
+      from work_orders
+      join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+      union
+      select work_persons.site_id, work_persons.person_id from work_persons where work_persons.is_replayed
+    ) as buyers
+    join work_sites on work_sites.site_id = buyers.site_id
+    left join orders on orders.site_id = buyers.site_id and orders.person_id = buyers.person_id
+    group by buyers.site_id, buyers.person_id
+  ) as totals
+  where persons.site_id = totals.site_id and persons.person_id = totals.person_id
+    and (persons.order_count, persons.refunded_order_count, persons.net_revenue, persons.unconverted_order_count)
+      is distinct from (totals.order_count::integer, totals.refunded_order_count::integer, totals.net_revenue, totals.unconverted_order_count::integer);
+end
+$$;

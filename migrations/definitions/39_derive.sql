@@ -1,0 +1,160 @@
+-- Derivation: one transaction takes what waits, works out whom it touches, and runs every definition for them.
+
+-- Runs every definition but the identities' for the persons marked at hand.
+create or replace function store.derive_marked_persons() returns void
+language plpgsql
+as $$
+begin
+  perform store.load_replays();
+  perform store.resolve_work_touchpoints();
+
+  perform store.derive_order_touchpoints();
+  perform store.collect_work_orders();
+  perform store.derive_orders();
+  perform store.mark_by_orders();
+  perform store.derive_cart_holders();
+  -- Whoever an order or a cart id drew in brings their past along, and with it their own orders.
+  perform store.load_replays();
+  perform store.resolve_work_touchpoints();
+  perform store.collect_work_orders();
+  perform store.derive_refunds();
+
+  perform store.derive_sessions();
+  perform store.derive_order_sessions();
+  perform store.derive_carts();
+  perform store.derive_stages();
+  perform store.derive_persons();
+  perform store.derive_purchases();
+  perform store.derive_metrics();
+end
+$$;
+
+-- Runs the definitions for what is on the workbench: new touchpoints, and persons marked for a timer or a replay.
+create or replace function store.derive_work() returns void
+language plpgsql
+as $$
+begin
+  perform store.derive_identities();
+  perform store.resolve_work_touchpoints();
+  perform store.mark_persons();
+  perform store.derive_marked_persons();
+end
+$$;
+
+-- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them. Answers how many touchpoints were
+-- taken, 0 when nothing waits. One deriver works at a time; another waits for its commit.
+create or replace function store.derive_batches(touchpoint_limit integer) returns integer
+language plpgsql
+as $$
+declare
+  taken_sites integer[];
+  taken_touchpoints uuid[];
+begin
+  perform pg_advisory_xact_lock(hashtext('milepost.derive'));
+  perform store.clear_work_tables();
+
+  with waiting as (
+    select batches.batch_id, sum(cardinality(batches.touchpoint_ids)) over (order by batches.batch_id) - cardinality(batches.touchpoint_ids) as before
+    from (select batches.batch_id, batches.touchpoint_ids from store.batches order by batches.batch_id limit 64) as batches
+  ),
+
+  taken as (
+    delete from store.batches
+    using waiting
+    where batches.batch_id = waiting.batch_id and waiting.before < touchpoint_limit
+    returning batches.site_ids, batches.touchpoint_ids
+  )
+
+  select array_agg(unnested.site_id), array_agg(unnested.touchpoint_id) into taken_sites, taken_touchpoints
+  from taken
+  cross join lateral unnest(taken.site_ids, taken.touchpoint_ids) as unnested (site_id, touchpoint_id);
+
+  if taken_touchpoints is null then
+    return 0;
+  end if;
+
+  perform store.load_work_sites(array(select distinct sites.site_id from unnest(taken_sites) as sites (site_id)));
+  perform store.load_new_touchpoints(taken_sites, taken_touchpoints);
+  perform store.derive_work();
+
+  insert into clocks (site_id, as_of, newest_touchpoint_at)
+  select work_touchpoints.site_id, '-infinity', max(work_touchpoints.occurred_at)
+  from work_touchpoints
+  where work_touchpoints.is_new
+  group by work_touchpoints.site_id
+  on conflict (site_id) do update set newest_touchpoint_at = greatest(clocks.newest_touchpoint_at, excluded.newest_touchpoint_at);
+
+  return cardinality(taken_touchpoints);
+end
+$$;
+
+-- Moves a site's clock towards `target`, letting the timers due on the way fire; at most about `person_limit` persons a
+-- call. Answers the instant reached: the same for every row of the site, so that all views speak of one `as_of`.
+create or replace function store.advance_clock(site integer, target timestamptz, person_limit integer) returns timestamptz
+language plpgsql
+as $$
+declare
+  reached timestamptz := target;
+begin
+  perform pg_advisory_xact_lock(hashtext('milepost.derive'));
+  perform store.clear_work_tables();
+
+  if exists (select from clocks where clocks.site_id = site and clocks.as_of >= target) then
+    return target;
+  end if;
+
+  select due.next_due_at into reached
+  from (
+    select persons.next_due_at
+    from persons
+    where persons.site_id = site and persons.next_due_at <= target
+    order by persons.next_due_at
+    offset person_limit - 1
+    limit 1
+  ) as due;
+  reached := coalesce(reached, target);
+
+  insert into clocks (site_id, as_of) values (site, reached)
+  on conflict (site_id) do update set as_of = excluded.as_of;
+
+  perform store.load_work_sites(array[site]);
+  insert into work_persons (site_id, person_id, is_replayed)
+  select persons.site_id, persons.person_id, false
+  from persons
+  where persons.site_id = site and persons.next_due_at <= reached;
+  if found then
+    perform store.derive_work();
+  end if;
+  return reached;
+end
+$$;
+
+-- The first half of a rebuild: the spells of whole identities, from all their touchpoints that are not waiting.
+create or replace function store.rebuild_identities(sites integer[], identity_ids uuid[]) returns void
+language plpgsql
+as $$
+begin
+  perform store.clear_work_tables();
+  perform store.load_work_sites(array(select distinct at_hand.site_id from unnest(sites) as at_hand (site_id)));
+  insert into work_identities (site_id, identity_id, is_replayed)
+  select at_hand.site_id, at_hand.identity_id, true
+  from unnest(rebuild_identities.sites, rebuild_identities.identity_ids) as at_hand (site_id, identity_id);
+  perform store.load_replays();
+  update work_touchpoints set is_new = true;
+  perform store.compute_spells();
+  perform store.store_spells();
+  perform store.store_user_identities();
+end
+$$;
+
+-- The second half: everything else of whole persons.
+create or replace function store.rebuild_persons(sites integer[], person_ids uuid[]) returns void
+language plpgsql
+as $$
+begin
+  perform store.clear_work_tables();
+  perform store.load_work_sites(array(select distinct at_hand.site_id from unnest(sites) as at_hand (site_id)));
+  perform store.mark_replayed(rebuild_persons.sites, rebuild_persons.person_ids);
+  perform store.derive_marked_persons();
+end
+$$;

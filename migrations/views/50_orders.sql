@@ -1,0 +1,45 @@
+create view journey.orders as
+select
+  orders.site_id,
+  orders.order_id,
+  orders.person_id,
+  orders.session_id,
+  orders.occurred_at,
+  orders.gross,
+  orders.refunded,
+  orders.gross - orders.refunded as net,
+  orders.currency,
+  case when orders.currency = sites.currency then orders.gross end as gross_site,
+  case when orders.currency = sites.currency then orders.refunded end as refunded_site,
+  case when orders.currency = sites.currency then orders.gross - orders.refunded end as net_site,
+  orders.channel,
+  orders.source,
+  orders.tax,
+  orders.shipping,
+  orders.discount,
+  orders.cart_id,
+  orders.touchpoint_id
+from store.orders
+join store.sites on sites.site_id = orders.site_id;
+
+comment on view journey.orders is
+  'One row per order: once across browser, server and import.';
+comment on column journey.orders.site_id is 'The site, the tenant the row belongs to.';
+comment on column journey.orders.order_id is 'The shops order id, or the purchase touchpoints id.';
+comment on column journey.orders.person_id is 'Who bought.';
+comment on column journey.orders.session_id is 'The session it belongs to; null for an offline order.';
+comment on column journey.orders.occurred_at is 'Its earliest touchpoint.';
+comment on column journey.orders.gross is 'What was paid, before refunds.';
+comment on column journey.orders.refunded is 'What was given back; never beyond gross.';
+comment on column journey.orders.net is 'gross less refunded.';
+comment on column journey.orders.currency is 'ISO 4217.';
+comment on column journey.orders.gross_site is 'gross in the sites currency; null without a rate.';
+comment on column journey.orders.refunded_site is 'refunded in the sites currency; null without a rate.';
+comment on column journey.orders.net_site is 'net in the sites currency; null without a rate.';
+comment on column journey.orders.channel is 'Channel of its session, else its offline channel, else Unassigned.';
+comment on column journey.orders.source is 'Where it happened: web, app, server, store, phone …';
+comment on column journey.orders.tax is 'Tax.';
+comment on column journey.orders.shipping is 'Shipping.';
+comment on column journey.orders.discount is 'Discount.';
+comment on column journey.orders.cart_id is 'The cart id it named.';
+comment on column journey.orders.touchpoint_id is 'The touchpoint that gave the purchase signal.';

@@ -1,0 +1,107 @@
+import type pg from 'pg';
+import { prepareConnection } from './session.ts';
+
+/** How many touchpoints one derive transaction takes, about. */
+export const touchpointsPerTransaction = 2_000;
+
+/** How many persons whose timers fell due one transaction takes, about. */
+const personsPerTransaction = 2_000;
+
+// Emptied now and then: rows deleted at the start of each transaction leave dead ones behind.
+const transactionsBetweenCleanings = 50;
+
+/**
+ * One connection that derives. Not safe for concurrent calls; several derivers, in one process or many, are: one works
+ * at a time, by advisory lock.
+ */
+export class Deriver {
+  readonly #client: pg.PoolClient;
+  #transactionCount = 0;
+
+  private constructor(client: pg.PoolClient) {
+    this.#client = client;
+  }
+
+  static async open(pool: pg.Pool): Promise<Deriver> {
+    const client = await pool.connect();
+    try {
+      await prepareConnection(client);
+      return new Deriver(client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
+
+  /** Derives the oldest waiting touchpoints. Resolves to how many there were; 0 when nothing waits. */
+  async deriveBatches(): Promise<number> {
+    await this.#clean();
+    const { rows } = await this.#client.query<{ count: number }>({
+      name: 'derive_batches',
+      text: 'select store.derive_batches($1) as count',
+      values: [touchpointsPerTransaction],
+    });
+    return rows[0]?.count ?? 0;
+  }
+
+  /** Lets every timer due at or before `target` (default: now) fire, site by site. */
+  async advanceClocks(target?: Date): Promise<void> {
+    const { rows } = await this.#client.query<{ site_id: number }>({
+      name: 'sites',
+      text: 'select sites.site_id from store.sites order by sites.site_id',
+    });
+    for (const { site_id: siteId } of rows) {
+      let isThere = false;
+      while (!isThere) {
+        const { rows: reached } = await this.#client.query<{ is_there: boolean }>({
+          name: 'advance_clock',
+          text: `with target as (select coalesce($2::timestamptz, date_trunc('milliseconds', clock_timestamp())) as at)
+            select store.advance_clock($1, target.at, $3) >= target.at as is_there from target`,
+          values: [siteId, target ?? null, personsPerTransaction],
+        });
+        isThere = reached[0]?.is_there ?? true;
+      }
+    }
+  }
+
+  /** Makes the partitions of the months ahead. */
+  async makePartitions(): Promise<void> {
+    await this.#client.query('select store.make_partitions(now())');
+  }
+
+  /** Gives the connection up. It is closed, not pooled: its settings and temporary tables serve nobody else. */
+  close(): void {
+    this.#client.release(true);
+  }
+
+  async #clean(): Promise<void> {
+    this.#transactionCount += 1;
+    if (this.#transactionCount % transactionsBetweenCleanings === 0) {
+      await this.#client.query('select store.truncate_work_tables()');
+    }
+  }
+}
+
+/**
+ * Derives everything that waits and lets every timer due at `asOf` (default: now) fire. For tests, imports and the
+ * command line; a serving collector does the same by itself, continuously.
+ */
+export async function deriveUntilIdle(
+  pool: pg.Pool,
+  { asOf, onProgress }: { asOf?: Date; onProgress?: (touchpointCount: number) => void } = {},
+): Promise<number> {
+  const deriver = await Deriver.open(pool);
+  try {
+    let total = 0;
+    for (;;) {
+      const count = await deriver.deriveBatches();
+      if (count === 0) break;
+      total += count;
+      onProgress?.(total);
+    }
+    await deriver.advanceClocks(asOf);
+    return total;
+  } finally {
+    deriver.close();
+  }
+}

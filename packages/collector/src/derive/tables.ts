@@ -1,0 +1,27 @@
+/** A derived table: what `rebuild` fills again and `verify` compares. */
+export type DerivedTable = {
+  name: string;
+  key: string[];
+  /** Bookkeeping that may differ between two right answers. */
+  uncompared: string[];
+};
+
+/** Every derived table of schema `store`. */
+export const derivedTables: DerivedTable[] = [
+  { name: 'identities', key: ['site_id', 'identity_id', 'spell'], uncompared: [] },
+  // Timers are indexed by a lower bound of the next due instant, kept only as tight as is cheap.
+  { name: 'persons', key: ['site_id', 'person_id'], uncompared: ['next_due_at', 'last_timer_at'] },
+  { name: 'sessions', key: ['site_id', 'session_id'], uncompared: [] },
+  { name: 'stage_transitions', key: ['site_id', 'person_id', 'transition_number'], uncompared: [] },
+  { name: 'carts', key: ['site_id', 'cart_key'], uncompared: [] },
+  { name: 'cart_holders', key: ['site_id', 'cart_id', 'person_id'], uncompared: [] },
+  { name: 'order_touchpoints', key: ['site_id', 'order_id', 'touchpoint_id'], uncompared: [] },
+  { name: 'orders', key: ['site_id', 'order_id'], uncompared: [] },
+  { name: 'refunds', key: ['site_id', 'order_id', 'refund_id'], uncompared: [] },
+  {
+    name: 'person_days',
+    key: ['site_id', 'person_id', 'day', 'channel', 'source', 'campaign', 'device'],
+    uncompared: [],
+  },
+  { name: 'day_metrics', key: ['site_id', 'day', 'channel', 'source', 'campaign', 'device'], uncompared: [] },
+];
