@@ -60,13 +60,16 @@ function npm() {
 }
 
 const env = cleanEnvironment();
-const quiet = [
-  '--no-audit',
-  '--no-fund',
-  '--no-update-notifier',
-  '--fetch-retries=2',
-  '--fetch-retry-maxtimeout=5000',
-];
+// With npm's own retries an unreachable registry is told only after a minute and a half.
+const retries = { fetch_retries: '1', fetch_retry_mintimeout: '1000', fetch_retry_maxtimeout: '2000' };
+const quiet = ['--no-audit', '--no-fund', '--no-update-notifier'];
+
+/** The retries as environment variables of npm (`npm_config_...`) or pnpm (`pnpm_config_...`). */
+function retrying(tool) {
+  return Object.fromEntries(
+    Object.entries(retries).map(([name, value]) => [`${tool}_config_${name}`, value]),
+  );
+}
 
 function installToolchain() {
   const stamp = join(toolchain, 'node_modules', '.stamp');
@@ -76,7 +79,7 @@ function installToolchain() {
   // not `npm ci`: it refuses a lockfile that lacks packages of other systems
   install('installing Node and pnpm (once)', command, [...first, 'install', '--no-save', ...quiet], {
     cwd: toolchain,
-    env,
+    env: { ...env, ...retrying('npm') },
     shell: command === 'npm.cmd',
   });
   writeFileSync(stamp, wanted);
@@ -103,7 +106,7 @@ function installWorkspace() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   install('installing packages', 'pnpm', ['install', '--frozen-lockfile'], {
     cwd: root,
-    env: { ...env, CI: 'true' },
+    env: { ...env, CI: 'true', ...retrying('pnpm') },
     shell: process.platform === 'win32',
   });
   mkdirSync(dirname(stamp), { recursive: true });

@@ -7,6 +7,7 @@ import { openBuffer } from './buffer/open.ts';
 import type { Config } from './config.ts';
 import { migrate } from './database/migrate.ts';
 import { createPool } from './database/pool.ts';
+import { startDerive, type DeriveLoop } from './derive/index.ts';
 import { createLog } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { Refusal } from './refusal.ts';
@@ -60,12 +61,23 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       : null;
     if (buffer) closing.unshift(() => buffer.close());
 
+    let derive: DeriveLoop | undefined;
+    if (config.roles.has('derive')) {
+      const loop = startDerive({ pool: openPool('derive', 3), log, metrics });
+      derive = loop;
+      closing.unshift(async () => {
+        await loop.drain();
+        await loop.stop();
+      });
+    }
+
     let isWriting = false;
     if (buffer && config.roles.has('write')) {
       const writer = startWriter({
         buffer,
         pool: openPool('write', 2),
         log,
+        onStored: () => derive?.wake(),
         metrics: {
           committed: ({ stored, duplicates, rejected, seconds }) => {
             metrics.stored.inc(stored);

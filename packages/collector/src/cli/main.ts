@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { Refusal } from '../refusal.ts';
+import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
 import * as reader from './reader.ts';
 import * as serve from './serve.ts';
+import * as signIn from './sign-in.ts';
 import * as simulate from './simulate.ts';
 import * as site from './site.ts';
 
@@ -25,7 +27,7 @@ From an empty database to the first touchpoint:
   )
   .showHelpAfterError('(milepost --help lists the commands)');
 
-for (const command of [serve, migrate, site, key, reader, simulate]) command.register(program);
+for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate]) command.register(program);
 
 try {
   await program.parseAsync();

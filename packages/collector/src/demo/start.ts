@@ -8,6 +8,7 @@ import { readConfig } from '../config.ts';
 import { startPostgres } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
 import { createPool } from '../database/pool.ts';
+import { signInLink } from '../home/sign-in.ts';
 import { Refusal } from '../refusal.ts';
 import { portIsTaken, startServer, stopOnSignal } from '../server.ts';
 import { buildBrowserCode } from './build.ts';
@@ -43,7 +44,7 @@ async function start(): Promise<void> {
     const server = await startServer(config, { shop: { writeKey: site.write_key } });
     closing.push(server.stop);
     writeState(demoFolder, { url, ...site, database_url: databaseUrl });
-    process.stdout.write(await greeting({ url, isFirst }));
+    process.stdout.write(greeting({ url, isFirst, signIn: await signInLink({ pool, url }) }));
   } catch (error) {
     await stop();
     throw error;
@@ -61,11 +62,13 @@ async function embedded(closing: (() => Promise<void>)[]): Promise<string> {
   return postgres.url;
 }
 
-async function greeting({ url, isFirst }: { url: string; isFirst: boolean }): Promise<string> {
+function greeting({ url, isFirst, signIn }: { url: string; isFirst: boolean; signIn: string }): string {
   return `
   Milepost is ready.
 
     shop      ${url}/shop
+    live page ${url}/
+    sign in   ${signIn}
     API docs  ${url}/docs
     keys      ${relative(process.cwd(), join(demoFolder, 'demo.json'))}
 ${isFirst ? '\n  Click through the shop, or make traffic: npm run milepost simulate\n' : ''}
