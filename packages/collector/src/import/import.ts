@@ -10,7 +10,7 @@ import { type TouchpointRow, rowOf, sharedFactsOf } from '../write/row.ts';
 import { type Batch, storeBatch } from './batch.ts';
 import { LineIds } from './line-ids.ts';
 import { type Format, type Line, linesOf, sizeOf } from './lines.ts';
-import { type Mapping, columnsOf, mapper, mappingByNames } from './mapping.ts';
+import { type Cells, type Mapping, columnsOf, mapper, mappingByNames } from './mapping.ts';
 import { type ImportRecord, openRecord } from './progress-record.ts';
 import { type Reject, RejectsFile } from './rejects.ts';
 import { wallClockReader } from './time-zone.ts';
@@ -43,6 +43,7 @@ export type ImportSummary = {
 };
 
 const linesPerCommit = 2_000;
+const shortLine = 16_384;
 
 /**
  * Stores the touchpoints of a file, each line judged alone, in memory that does not grow with the file. A line
@@ -60,7 +61,7 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
   const resumedAfterLine = record.linesDone;
   const rejects = new RejectsFile(options.rejectsFile, { isResumed: resumedAfterLine > 0 });
 
-  const read = lineReader({ ids, mapping, options, record, isConsentRequired });
+  const read = lineReader({ ids, mapping, columns, options, record, isConsentRequired });
   let bytes = 0;
   let storing: Promise<void> = Promise.resolve();
   let batch: Batch = { rows: [], rejects: [], lastLine: 0 };
@@ -119,24 +120,22 @@ async function readThrough(options: ImportOptions, ofBytes: number) {
   const bytesPerLine = options.file.toLowerCase().endsWith('.gz') ? 5 : 50;
   const ids = new LineIds(ofBytes / bytesPerLine);
   let bytes = 0;
-  let columns: string[] | null = null;
+  let columns: string[] = [];
+  const onColumns = (names: string[]) => (columns = names);
   const onBytes = (chunk: Uint8Array) => {
     fileHash.update(chunk);
     bytes += chunk.length;
   };
   let count = 0;
-  for await (const line of linesOf({ ...options, onBytes })) {
-    if (line.kind === 'cells') {
-      columns ??= Object.keys(line.cells);
-      ids.note(line.text);
-    }
+  for await (const line of linesOf({ ...options, onBytes, onColumns })) {
+    if (line.kind === 'cells') ids.note(line.text);
     count += 1;
     if (count % 10_000 === 0) {
       options.onProgress?.({ step: 'reading', bytes, ofBytes });
       options.signal?.throwIfAborted();
     }
   }
-  return { ids, fileHash: fileHash.digest(), columns: columns ?? [] };
+  return { ids, fileHash: fileHash.digest(), columns };
 }
 
 /** The mapping to read the file by; null for NDJSON that holds touchpoints already. */
@@ -162,17 +161,20 @@ type Outcome = { kind: 'row'; row: TouchpointRow } | { kind: 'reject'; reject: R
 function lineReader({
   ids,
   mapping,
+  columns,
   options,
   record,
   isConsentRequired,
 }: {
   ids: LineIds;
   mapping: Mapping | null;
+  columns: readonly string[];
   options: ImportOptions;
   record: ImportRecord;
   isConsentRequired: boolean;
 }): (line: Line) => Outcome {
-  const toTouchpoint = mapping === null ? null : mapper(mapping);
+  const isCsv = options.format === 'csv';
+  const toTouchpoint = mapping === null ? null : mapper(mapping, isCsv ? columns : null);
   const readTime = wallClockReader(options.timeZone);
   // The instant the import of this file first began: every later run makes the same rows and rejects.
   const receivedAt = record.startedAt;
@@ -186,20 +188,27 @@ function lineReader({
     consentRequired: isConsentRequired,
   };
 
+  const shortRules = { ...rules, bodyBytes: shortLine };
+  const namedCells = (cells: Cells) =>
+    isCsv
+      ? Object.fromEntries(columns.map((column, place) => [column, (cells as readonly string[])[place]]))
+      : cells;
+
   return (line) => {
     const reject = (reason: Reject['reason'], detail: string): Outcome => {
-      const event = line.kind === 'cells' ? JSON.stringify(line.cells) : line.text;
+      const event = line.kind === 'cells' ? JSON.stringify(namedCells(line.cells)) : line.text;
       return { kind: 'reject', reject: { line: line.number, reason, detail, event } };
     };
     if (line.kind === 'unreadable') return reject(line.reason, line.detail);
     const event: Record<string, unknown> =
-      toTouchpoint === null ? { ...line.cells } : toTouchpoint(line.cells);
+      toTouchpoint === null ? (line.cells as Record<string, unknown>) : toTouchpoint(line.cells);
     const name = typeof event['name'] === 'string' ? event['name'] : '';
     const id = ids.idOf(line.text, name);
     if (event['id'] === undefined || event['id'] === null || event['id'] === '') event['id'] = id;
     event['occurred_at'] = readTime(event['occurred_at']);
     event['sequence'] ??= line.number;
-    const verdict = judge(event, rules);
+    // A line this short cannot make a touchpoint too large: then its size is not measured.
+    const verdict = judge(event, line.text.length < shortLine ? shortRules : rules);
     if (!verdict.ok) return reject(verdict.reason, verdict.detail);
     try {
       return { kind: 'row', row: rowOf(event as Touchpoint, envelope, shared) };

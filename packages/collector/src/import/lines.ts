@@ -22,6 +22,8 @@ export type Source = {
   delimiter: string;
   /** Every piece as it lies on disk (still packed where the file is). */
   onBytes: (chunk: Uint8Array) => void;
+  /** Called with the columns of a CSV file, before its first line. */
+  onColumns?: (columns: string[]) => void;
 };
 
 // A touchpoint may have 128 KiB; a line far beyond is skipped without being held in memory.
@@ -100,13 +102,14 @@ async function* textLines(input: Readable): AsyncGenerator<string | null> {
   if (rest !== '' || isTooLong) yield isTooLong ? null : rest;
 }
 
+const separator = '\u001F';
+
 async function* csvLines(source: Source): AsyncGenerator<Line> {
   const skipped: Line[] = [];
-  let columns: string[] = [];
+  let header: string | null = null;
   const parser = parse({
     bom: true,
     delimiter: source.delimiter,
-    columns: (header: string[]) => (columns = checkedHeader(header, source.file)),
     info: true,
     max_record_size: longestLine,
     skip_empty_lines: true,
@@ -128,11 +131,19 @@ async function* csvLines(source: Source): AsyncGenerator<Line> {
   const input = open(source);
   input.on('error', (error) => parser.destroy(error));
   input.pipe(parser);
-  for await (const { record, info } of parser as AsyncIterable<{ record: Cells; info: { lines: number } }>) {
+  for await (const { record, info } of parser as AsyncIterable<{
+    record: string[];
+    info: { lines: number };
+  }>) {
+    if (header === null) {
+      const columns = checkedHeader(record, source.file);
+      source.onColumns?.(columns);
+      header = `${columns.join(separator)}\n`;
+      continue;
+    }
     // The parser runs ahead of this loop; in the order of the file, a later run can go on where this one stopped.
     while (skipped[0] !== undefined && skipped[0].number <= info.lines) yield skipped.shift() as Line;
-    const text = columns.map((column) => record[column]).join('\u001F');
-    yield { kind: 'cells', number: info.lines, text: `${columns.join('\u001F')}\n${text}`, cells: record };
+    yield { kind: 'cells', number: info.lines, text: header + record.join(separator), cells: record };
   }
   yield* skipped;
 }

@@ -25,8 +25,8 @@ const mappingSchema = z.strictObject({
 export type Mapping = { timeZone: string | null; fields: ReadonlyMap<string, FieldSource> };
 type FieldSource = z.infer<typeof columnSchema> | { constant: unknown };
 
-/** One line of the file: the cells by column name. */
-export type Cells = Readonly<Record<string, unknown>>;
+/** One line of the file: values by column name, or by the number of the column (CSV). */
+export type Cells = Readonly<Record<string, unknown>> | readonly string[];
 
 const touchpointFields = new Set(Object.keys(touchpointSchema.shape));
 
@@ -87,11 +87,17 @@ export function columnsOf(mapping: Mapping): string[] {
   return [...mapping.fields.values()].flatMap((source) => ('column' in source ? [source.column] : []));
 }
 
-/** Compiles a mapping into the function that makes a touchpoint of a line. An empty cell leaves its field out. */
-export function mapper(mapping: Mapping): (cells: Cells) => Record<string, unknown> {
+/**
+ * Compiles a mapping into the function that makes a touchpoint of a line. An empty cell leaves its field out.
+ * `columns` is the header of a file whose lines are lists.
+ */
+export function mapper(
+  mapping: Mapping,
+  columns: readonly string[] | null = null,
+): (cells: Cells) => Record<string, unknown> {
   const steps = [...mapping.fields].map(([field, source]) => ({
     path: field.split(/\.|\[(?=\d+\])|\]\.?/).filter((part) => part !== ''),
-    read: reader(source),
+    read: reader(source, columns),
   }));
   return (cells) => {
     const touchpoint: Record<string, unknown> = {};
@@ -117,12 +123,13 @@ function constantOf(text: string): unknown {
   }
 }
 
-function reader(source: FieldSource): (cells: Cells) => unknown {
+function reader(source: FieldSource, columns: readonly string[] | null): (cells: Cells) => unknown {
   if ('constant' in source) return () => source.constant;
   const { column, values, otherwise } = source;
+  const place = columns === null ? column : columns.indexOf(column);
   const read = readers[source.type];
   return (cells) => {
-    const cell = cells[column];
+    const cell = (cells as Readonly<Record<string | number, unknown>>)[place];
     if (cell === undefined || cell === null || cell === '') return undefined;
     if (values !== undefined) {
       const key = textOf(cell);
