@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { api } from './api/index.ts';
 import type { TouchpointBuffer } from './buffer/buffer.ts';
 import type { Config } from './config.ts';
+import { home } from './home/index.ts';
 import { ingest } from './ingest/index.ts';
 import { operations } from './operations/health.ts';
 import { createLog } from './operations/log.ts';
@@ -74,6 +75,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }
   if (config.roles.has('api')) {
     await app.register(api, { pool });
+    await app.register(home, { pool });
     await app.register(script);
     if (options.shop) await app.register(shop, options.shop);
   }

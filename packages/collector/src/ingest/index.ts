@@ -24,10 +24,12 @@ export async function ingest(app: FastifyInstance, options: IngestOptions): Prom
     if (encoding !== undefined && !/^(?:x-)?gzip$|^identity$|^$/i.test(encoding.trim())) {
       throw new Problem('unsupported-encoding', 'Bodies may be plain or gzipped, nothing else.');
     }
-    // One known label instead of the client's own, which may be unreadable even for the parser.
-    if (request.headers['content-type'] !== undefined)
-      request.headers['content-type'] = 'application/octet-stream';
+    // Without its label a body goes straight to the parser above; the client's own may not even be readable.
+    delete request.headers['content-type'];
   });
+
+  // A logger for each request costs as much as judging an event; what is logged here names its request itself.
+  app.setChildLoggerFactory((logger) => logger);
 
   const rateLimit = await rateLimitOf(app, { requestsAMinute: options.rateLimit });
   await app.register(events, { buffer, metrics, rateLimit });
