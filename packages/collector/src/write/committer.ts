@@ -3,9 +3,10 @@ import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { backoffMs, remedyFor } from './failures.ts';
 import { refusedRow } from './prepare.ts';
+import { RecentIds } from './recent-ids.ts';
 import type { Reject } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
-import { type StoreCounts, storeRows } from './store.ts';
+import { type StoreCounts, type StoreOptions, type Way, storeRows } from './store.ts';
 
 /** What one commit of the writer did. */
 export type Commit = StoreCounts & { rejected: number; seconds: number };
@@ -24,6 +25,10 @@ export type CommitterOptions = {
 /** Stores loads whatever happens: waits while PostgreSQL is away, and sets aside the row that it refuses. */
 export class Committer {
   readonly #options: CommitterOptions;
+  readonly #recent = new RecentIds();
+  /** How many loads yet to store by the way that checks, and how many it will be after the next surprise. */
+  #checked = 0;
+  #penalty = 1;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -34,12 +39,19 @@ export class Committer {
     const { log, signal, onFailure } = this.#options;
     const startedAt = performance.now();
     for (let attempt = 1; ; attempt += 1) {
+      const way = this.#nextWay();
       try {
-        const counts = await this.#commit(load, lane);
+        const counts = await this.#commit(load, lane, way);
+        this.#recent.add(load.rows);
         return { ...counts, rejected: load.rejects.length, seconds: (performance.now() - startedAt) / 1_000 };
       } catch (error) {
+        const remedy = remedyFor(error, way);
+        if (remedy === 'check') {
+          this.#expectRepeats();
+          continue;
+        }
         onFailure(error);
-        if (remedyFor(error) === 'bisect' && load.rows.length > 0) return this.#bisect(load, lane, error);
+        if (remedy === 'bisect' && load.rows.length > 0) return this.#bisect(load, lane, error);
         signal.throwIfAborted();
         log.warn(
           { err: error, attempt, touchpoints: load.rows.length },
@@ -65,29 +77,61 @@ export class Committer {
     return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [] }, lane)]);
   }
 
-  async #commit(load: Load, lane: number): Promise<StoreCounts> {
+  /** A repeat that was not remembered: where one came, more will, say of a browser that was offline. */
+  #expectRepeats(): void {
+    this.#checked = this.#penalty;
+    this.#penalty = Math.min(this.#penalty * 2, 64);
+  }
+
+  #nextWay(): Way {
+    if (this.#checked > 0) {
+      this.#checked -= 1;
+      return 'check';
+    }
+    if (this.#penalty > 1) this.#penalty -= 1;
+    return 'copy';
+  }
+
+  async #commit({ rows, rejects }: Load, lane: number, way: Way): Promise<StoreCounts> {
+    const { fresh, repeats } = this.#recent.partOf(rows);
+    const options: StoreOptions = { origin: 'live', lane, rejects, repeats, way };
     const client = await this.#options.pool.connect();
     const { promise: lost, reject: lose } = Promise.withResolvers<never>();
     lost.catch(() => {}); // a connection may also be lost when nobody waits for it any more
     client.on('error', lose);
     try {
-      const counts = await Promise.race([transaction(client, load, lane), lost]);
+      const counts = await Promise.race([transaction(client, fresh, options), lost]);
       client.off('error', lose);
       client.release();
       return counts;
     } catch (error) {
-      // After a failure the connection may be half dead; a new one costs milliseconds.
-      client.release(true);
+      // PostgreSQL's own no leaves the connection sound; else it may be half dead, and a new one costs milliseconds.
+      const isSound = remedyFor(error, way) !== 'retry' && (await isRolledBack(client));
+      if (isSound) client.off('error', lose);
+      client.release(!isSound);
       throw error;
     }
   }
 }
 
-async function transaction(client: PoolClient, { rows, rejects }: Load, lane: number): Promise<StoreCounts> {
+async function transaction(
+  client: PoolClient,
+  rows: readonly TouchpointRow[],
+  options: StoreOptions,
+): Promise<StoreCounts> {
   await client.query('begin');
-  const counts = await storeRows(client, rows, { origin: 'live', lane, rejects });
+  const counts = await storeRows(client, rows, options);
   await client.query('commit');
   return counts;
+}
+
+async function isRolledBack(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('rollback');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Several commits as one; they ran side by side or in turn, so the longest time stands for all. */

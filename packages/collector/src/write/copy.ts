@@ -68,7 +68,7 @@ export function instant(time: number | null): string {
   );
 }
 
-/** A row as a line of COPY's text format. */
+/** A row as a line of COPY's text format, without its end. */
 function lineOf(row: TouchpointRow): string {
   const happened = instant(row.occurredAt);
   return (
@@ -78,16 +78,19 @@ function lineOf(row: TouchpointRow): string {
     `${row.source}\t${row.ingestedBy}\t${row.isTrusted ? 't' : 'f'}\t${field(row.anonymousId)}\t` +
     `${field(row.userId)}\t${field(row.accountId)}\t${json(row.identities)}\t${json(row.properties)}\t` +
     `${json(row.traits)}\t${json(row.context)}\t${field(row.givenId)}\t${row.botReason ?? '\\N'}\t` +
-    `${row.internalReason ?? '\\N'}\t${row.flags === null ? '\\N' : `{${row.flags.join(',')}}`}\n`
+    `${row.internalReason ?? '\\N'}\t${row.flags === null ? '\\N' : `{${row.flags.join(',')}}`}`
   );
 }
 
-/** Rows as the bytes of COPY's text format: each line is written where it belongs, for joining them costs twice. */
-export function encodeRows(rows: readonly TouchpointRow[]): Buffer {
+/**
+ * Rows as the bytes of COPY's text format, `lastFields` (each after a tab) at the end of every line. A line is written
+ * where it belongs, for joining them all costs twice as much.
+ */
+export function encodeRows(rows: readonly TouchpointRow[], lastFields = ''): Buffer {
   let bytes = Buffer.allocUnsafe(1_024 * (rows.length + 1));
   let length = 0;
   for (const row of rows) {
-    const line = lineOf(row);
+    const line = `${lineOf(row)}${lastFields}\n`;
     const most = line.length * 3; // UTF-8 of one UTF-16 unit
     if (length + most > bytes.length) {
       const larger = Buffer.allocUnsafe(2 * bytes.length + most);

@@ -106,6 +106,29 @@ test('two writers that store the same rows at once store each once', async () =>
   expect(counts.reduce((sum, { duplicates }) => sum + duplicates, 0)).toBe(1_000);
 });
 
+test('copied straight in, rows are handed to derive as well, and a known id fails the whole', async () => {
+  const siteId = await newSite();
+  const rows = [
+    row(siteId),
+    row(siteId, { context: { userAgent: 'Googlebot/2.1' } }),
+    row(siteId, { user_id: 'null' }),
+  ];
+  expect(await store(rows, { way: 'copy', repeats: [row(siteId)] })).toEqual({ stored: 3, duplicates: 1 });
+  const handed = await rowsOf(
+    `select batches.touchpoint_ids, touchpoints.touchpoint_id from store.batches
+     join store.touchpoints using (batch_id) where touchpoints.site_id = $1 order by touchpoints.touchpoint_id`,
+    siteId,
+  );
+  const [first, bot, third] = rows.map(({ touchpointId }) => touchpointId);
+  expect(handed.map(({ touchpoint_id }) => touchpoint_id)).toEqual([first, bot, third]);
+  expect(handed[0]!['touchpoint_ids']).toEqual([first, third]);
+  expect(await countersOf(siteId)).toEqual([
+    { name: 'duplicate', value: 1 },
+    { name: 'worthless_id', value: 1 },
+  ]);
+  await expect(store([row(siteId), rows[0]!], { way: 'copy' })).rejects.toMatchObject({ code: '23505' });
+});
+
 test('a commit hands derive what was new, without bots', async () => {
   const siteId = await newSite();
   const old = row(siteId);

@@ -87,6 +87,25 @@ test('an entry that comes again after a crash changes nothing', async () => {
   expect(await countOf(siteId)).toBe(10);
 });
 
+test('ids sent again are counted, whether this process remembers them or not', async () => {
+  const { siteId } = await createSite(db.pool);
+  const batches = [events(50), events(50), events(50)] as const;
+  await append(siteId, batches[0]);
+  await append(siteId, [...batches[0], ...batches[1]]);
+  await startWriter({ buffer, pool: db.pool, log }).stop();
+  const writer = startWriter({ buffer, pool: db.pool, log });
+  await append(siteId, [...batches[1], ...batches[2], ...batches[2]]);
+  await writer.drain();
+  await append(siteId, [...batches[0], ...batches[2], ...events(50)]);
+  await writer.stop();
+  expect(await countOf(siteId)).toBe(200);
+  const { rows } = await db.pool.query(
+    'select name, value::integer as value from store.counters where site_id = $1',
+    [siteId],
+  );
+  expect(rows).toEqual([{ name: 'duplicate', value: 250 }]);
+});
+
 test('what ingest rejected is kept with its reason, the rest is stored', async () => {
   const { siteId } = await createSite(db.pool);
   const rejected = { 1: { reason: 'invalid', detail: '/id: must be string' } } as const;
