@@ -12,6 +12,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'examples/*/src/**/*.test.ts',
             'benchmarks/src/**/*.test.ts',
+            'tools/*.test.ts',
           ],
         },
       },

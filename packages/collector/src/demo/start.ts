@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFolder } from '../buffer/lock.ts';
 import { demoFolder, inOneSentence } from '../cli/terminal.ts';
 import { readConfig } from '../config.ts';
@@ -24,8 +25,6 @@ async function start(): Promise<void> {
   const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
   const env = { LOG_LEVEL: 'warn', BUFFER_URL: `lmdb:${join(demoFolder, 'buffer')}`, ...given };
   const { host, port: wanted } = readConfig({ DATABASE_URL: 'postgres://127.0.0.1/milepost', ...env });
-  const port = await freePort(host, wanted);
-
   const closing: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (let close = closing.pop(); close; close = closing.pop()) await close();
@@ -33,6 +32,7 @@ async function start(): Promise<void> {
   try {
     mkdirSync(demoFolder, { recursive: true, mode: 0o700 });
     closing.push(await holdFolder());
+    const port = await freePort(host, wanted);
     buildBrowserCode(say);
     const databaseUrl = given['DATABASE_URL'] ?? (await embedded(closing));
     const pool = createPool(databaseUrl, { connections: 2, name: 'milepost demo' });
@@ -67,7 +67,7 @@ function greeting({ url, isFirst, signIn }: { url: string; isFirst: boolean; sig
   Milepost is ready.
 
     shop      ${url}/shop
-    live page ${url}/
+    page      ${url}/
     sign in   ${signIn}
     API docs  ${url}/docs
     keys      ${relative(process.cwd(), join(demoFolder, 'demo.json'))}
@@ -77,15 +77,25 @@ ${isFirst ? '\n  Click through the shop, or make traffic: npm run milepost simul
 `;
 }
 
-/** One demo at a time in a folder: a second one would take over the first one's PostgreSQL. */
+/**
+ * One demo at a time in a folder: a second one would take over the first one's PostgreSQL. One that was just told to
+ * stop is waited for.
+ */
 async function holdFolder(): Promise<() => Promise<void>> {
-  try {
-    return await lockFolder(demoFolder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code) throw error;
-    throw new Refusal(
-      'the demo of this folder is running already; stop it first, or start another one from another clone.',
-    );
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await lockFolder(demoFolder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code) throw error;
+      if (attempt === 1) say('another demo of this folder is running or just stopping; waiting a moment');
+      if (attempt === 25) {
+        const { url = 'another port' } = readState(demoFolder);
+        throw new Refusal(
+          `the demo of this folder is running already at ${url}; stop it first, or clone Milepost into another folder for a second one.`,
+        );
+      }
+      await sleep(200);
+    }
   }
 }
 

@@ -112,7 +112,7 @@ test('a second demo in the same folder is refused and leaves the first one alone
   expect(second).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /^milepost: the demo of this folder is running already; [^\n]+\n$/,
+      /^milepost: the demo of this folder is running already at http[^\n]+\n$/,
     ) as string,
   });
   expect((await fetch(`${state().url}/readyz`)).status).toBe(200);
