@@ -6,6 +6,7 @@ import { uuidSource } from './ids.ts';
 import { createOutbox } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { attempt, createStore } from './storage.ts';
+import { version } from './version.ts';
 import { createVisitor } from './visitor.ts';
 
 /** An answer to the question of consent. `pending`: kept in memory until it is answered. */
@@ -116,7 +117,7 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   const userAgent = browser?.userAgent ?? '';
   const surroundings = {
-    library: { name: '@milepost/sdk', version: '0.1.0' },
+    library: { name: '@milepost/sdk', version },
     device: page && { type: deviceTypeOf(userAgent, browser.maxTouchPoints) },
     userAgent: page && userAgent,
     locale: browser?.language,
@@ -141,7 +142,8 @@ export function createTracker(options: TrackerOptions): Tracker {
     outbox.add(id, {
       id,
       occurred_at: new Date(time).toISOString(),
-      anonymous_id: visitor.id(),
+      // a server is nobody's browser
+      ...(page ? { anonymous_id: visitor.id() } : { source: 'server' }),
       user_id: store.get(userKey),
       account_id: store.get(accountKey),
       ...event,
