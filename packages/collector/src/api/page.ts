@@ -12,7 +12,7 @@ export type List = {
   columns: string;
   from: string;
   siteColumn: string;
-  key: { column: string; type: 'timestamptz' | 'uuid' | 'text' | 'bigint' }[];
+  key: { column: string; type: 'timestamptz' | 'uuid' | 'text' | 'boolean' }[];
 };
 
 /** One restriction: SQL with a `?` where its value belongs. */

@@ -4,81 +4,102 @@ import { Problem } from '../problems.ts';
 import type { Access } from './access.ts';
 import type { List } from './page.ts';
 import { queryRows } from './rows.ts';
-import type { stageSchema, stagesSchema } from './schemas.ts';
+import type { stagesSchema } from './schemas.ts';
+import { shared } from './share.ts';
 
-type StageRow = Pick<
-  z.infer<typeof stageSchema>,
-  'stage' | 'person_count' | 'reached_count' | 'stay_count' | 'median_seconds'
-> & {
+type StandingRow = {
+  stage: string;
   model_name: string;
   model_version: number;
+  person_count: number;
+  reached_count: number;
   as_of: string | null;
 };
+type StayRow = { stage: string; stay_count: number; median_seconds: number };
 
-/** The stages of the site's model in order, with who stands in them, who ever came that far, and how long it takes. */
-export async function stagesOf(pool: Pool, siteId: number): Promise<z.infer<typeof stagesSchema>> {
-  const rows = await queryRows<StageRow>(pool, {
-    name: 'api-stages',
-    text: `with stages as (
-        select stages.stage, stages.position, stages.model_name, stages.model_version
-        from journey.stages
-        where stages.site_id = $1
-      ),
-      standing as (
+/** Answers all stages of a site. Both questions look at every person, so their answers are shared for a while. */
+export function stagesReader(pool: Pool): (siteId: number) => Promise<z.infer<typeof stagesSchema>> {
+  const standing = shared((siteId) => standingOf(pool, siteId));
+  const stays = shared((siteId) => staysOf(pool, siteId));
+  return async (siteId) => {
+    const [standingRows, stayRows] = await Promise.all([standing(siteId), stays(siteId)]);
+    return stagesOf(standingRows, stayRows);
+  };
+}
+
+/** The stages in order with who stands in them and who ever came that far. */
+function standingOf(pool: Pool, siteId: number): Promise<StandingRow[]> {
+  return queryRows<StandingRow>(pool, {
+    text: `with standing as (
         select current_stages.stage, current_stages.furthest_stage, count(*) as person_count
         from journey.current_stages
         where current_stages.site_id = $1
         group by current_stages.stage, current_stages.furthest_stage
       ),
-      reached as (
-        select stages.position, sum(standing.person_count) as person_count
+      furthest as (
+        select stages.position, standing.person_count
         from standing
-        join stages on stages.stage = standing.furthest_stage
-        group by stages.position
-      ),
-      stays as (
-        select
-          stage_transitions.from_stage as stage,
-          count(*) as stay_count,
-          percentile_cont(0.5) within group (order by stage_transitions.seconds_in_from_stage) as median_seconds
-        from journey.stage_transitions
-        where stage_transitions.site_id = $1
-          and stage_transitions.from_stage is not null
-        group by stage_transitions.from_stage
+        join journey.stages
+          on stages.site_id = $1
+          and stages.stage = standing.furthest_stage
       )
       select
         stages.stage,
         stages.model_name,
         stages.model_version,
-        (select sum(standing.person_count) from standing where standing.stage = stages.stage)::bigint as person_count,
-        (select sum(reached.person_count) from reached where reached.position >= stages.position)::bigint as reached_count,
-        stays.stay_count,
-        stays.median_seconds,
+        coalesce((
+          select sum(standing.person_count) from standing where standing.stage = stages.stage
+        ), 0)::bigint as person_count,
+        coalesce((
+          select sum(furthest.person_count) from furthest where furthest.position >= stages.position
+        ), 0)::bigint as reached_count,
         (select max(freshness.as_of) from journey.freshness where freshness.site_id = $1) as as_of
-      from stages
-      left join stays on stays.stage = stages.stage
+      from journey.stages
+      where stages.site_id = $1
       order by stages.position`,
     values: [siteId],
   });
-  const [first] = rows;
-  if (first === undefined) throw new Error(`site ${siteId} has no compiled journey model`);
+}
 
-  const personCount = rows.reduce((sum, row) => sum + (row.person_count ?? 0), 0);
+/** How often each stage was left, and after how long. */
+function staysOf(pool: Pool, siteId: number): Promise<StayRow[]> {
+  return queryRows<StayRow>(pool, {
+    text: `select
+        stage_transitions.from_stage as stage,
+        count(*) as stay_count,
+        percentile_cont(0.5) within group (order by stage_transitions.seconds_in_from_stage) as median_seconds
+      from journey.stage_transitions
+      where stage_transitions.site_id = $1
+        and stage_transitions.from_stage is not null
+      group by stage_transitions.from_stage`,
+    values: [siteId],
+  });
+}
+
+function stagesOf(standing: StandingRow[], stays: StayRow[]): z.infer<typeof stagesSchema> {
+  const [first] = standing;
+  if (first === undefined) throw new Error('the site has no compiled journey model');
+  const personCount = standing.reduce((sum, row) => sum + row.person_count, 0);
   return {
     as_of: first.as_of,
     model: { name: first.model_name, version: first.model_version },
     person_count: personCount,
-    stages: rows.map((row, index) => ({
-      stage: row.stage,
-      position: index + 1,
-      person_count: row.person_count ?? 0,
-      share: ratio(row.person_count ?? 0, personCount),
-      reached_count: row.reached_count ?? 0,
-      rate_from_previous: rate(rows[index - 1], row),
-      rate_to_next: rate(row, rows[index + 1]),
-      stay_count: row.stay_count ?? 0,
-      median_seconds: row.median_seconds,
-    })),
+    stages: standing.map((row, index) => {
+      const previous = standing[index - 1];
+      const next = standing[index + 1];
+      const stay = stays.find(({ stage }) => stage === row.stage);
+      return {
+        stage: row.stage,
+        position: index + 1,
+        person_count: row.person_count,
+        share: ratio(row.person_count, personCount),
+        reached_count: row.reached_count,
+        rate_from_previous: previous === undefined ? null : ratio(row.reached_count, previous.reached_count),
+        rate_to_next: next === undefined ? null : ratio(next.reached_count, row.reached_count),
+        stay_count: stay?.stay_count ?? 0,
+        median_seconds: stay?.median_seconds ?? null,
+      };
+    }),
   };
 }
 
@@ -110,8 +131,5 @@ export const stagePersonList: List = {
   siteColumn: 'current_stages.site_id',
   key: [{ column: 'current_stages.person_id', type: 'uuid' }],
 };
-
-const rate = (from: { reached_count: number } | undefined, to: { reached_count: number } | undefined) =>
-  from === undefined || to === undefined ? null : ratio(to.reached_count ?? 0, from.reached_count ?? 0);
 
 const ratio = (part: number, whole: number) => (whole === 0 ? null : part / whole);

@@ -4,7 +4,7 @@ import { pageParameters, pageSchema, sendPage, timeParameters } from '../page-an
 import { described, queryOf } from '../route.ts';
 import type { ApiInstance, ApiOptions } from '../route.ts';
 import { stagePersonSchema, stagesSchema } from '../schemas.ts';
-import { requireStage, stagePersonList, stagesOf } from '../stages.ts';
+import { requireStage, stagePersonList, stagesReader } from '../stages.ts';
 
 /** Who stands where: `/v1/stages` and the persons of one. */
 export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promise<void> {
@@ -16,12 +16,13 @@ export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promi
       'Every stage of the site’s journey model in order: how many persons stand in it now, how many ever came that far, the rates between neighbours, and the median time of a stay.',
     scope: 'read:stages',
   });
+  const stagesOf = stagesReader(pool);
   app.route({
     method: 'GET',
     url: '/v1/stages',
     config: { scope: 'read:stages' },
     schema: { ...stages, querystring: queryOf({}), response: { 200: stagesSchema } },
-    handler: (request) => stagesOf(pool, request.access.siteId),
+    handler: (request) => stagesOf(request.access.siteId),
   });
 
   const persons = described({
