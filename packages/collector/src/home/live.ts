@@ -3,7 +3,14 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Pool } from 'pg';
 import { figuresOf, type Figures, type Site } from './figures.ts';
 import { listLength, newestTouchpoints, type LiveTouchpoint } from './touchpoints.ts';
-import { cartsView, freshnessView, stagesView, tilesView, touchpointView } from './view.ts';
+import {
+  cartsView,
+  freshnessView,
+  freshnessWorstView,
+  stagesView,
+  tilesView,
+  touchpointView,
+} from './view.ts';
 
 const touchpointsEveryMs = 400;
 const figuresEveryMs = 1_000;
@@ -91,6 +98,7 @@ export class LiveSite {
     this.#tell('stages', JSON.stringify(stagesView(figures.stages).text));
     this.#tell('tiles', JSON.stringify(tilesView(figures, this.#site.currency).text));
     this.#tell('carts', JSON.stringify(cartsView(figures.carts).text));
+    this.#tell('freshness-worst', JSON.stringify(freshnessWorstView(figures.freshness).text));
     this.#tell('freshness', JSON.stringify(freshnessView(figures.freshness).text));
   }
 

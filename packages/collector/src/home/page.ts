@@ -1,7 +1,14 @@
 import type { Figures, Site } from './figures.ts';
 import { html, type Html } from './html.ts';
 import type { LiveTouchpoint } from './touchpoints.ts';
-import { cartsView, freshnessView, stagesView, tilesView, touchpointView } from './view.ts';
+import {
+  cartsView,
+  freshnessView,
+  freshnessWorstView,
+  stagesView,
+  tilesView,
+  touchpointView,
+} from './view.ts';
 
 /** Addresses of the page's own files, named by their content. */
 export type Assets = { style: string; script: string; icon: string };
@@ -132,18 +139,21 @@ export function homePage(
             </section>
             <section class="panel" aria-labelledby="freshness-title">
               <h2 id="freshness-title">Freshness</h2>
-              <table class="freshness">
-                <thead>
-                  <tr>
-                    <th scope="col">View</th>
-                    <th scope="col">Newest</th>
-                    <th scope="col">Behind</th>
-                  </tr>
-                </thead>
-                <tbody id="freshness">
-                  ${freshnessView(figures.freshness)}
-                </tbody>
-              </table>
+              <details>
+                <summary id="freshness-worst">${freshnessWorstView(figures.freshness)}</summary>
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">View</th>
+                      <th scope="col">Newest</th>
+                      <th scope="col">Behind</th>
+                    </tr>
+                  </thead>
+                  <tbody id="freshness">
+                    ${freshnessView(figures.freshness)}
+                  </tbody>
+                </table>
+              </details>
             </section>
             ${further(site, hasShop)}
           </div>

@@ -3,6 +3,9 @@ import { html, type Html } from './html.ts';
 import type { LiveTouchpoint } from './touchpoints.ts';
 import { countText, deedOf, moneyText, spanText, subjectOf, titleOf } from './words.ts';
 
+// A view further behind than this is shown in the colour of a warning.
+const lateSeconds = 5;
+
 // The parts of the page. The server draws each, at first and again when it changes; the browser only puts it in place.
 
 /** The stages as a way with a milestone for each. */
@@ -75,6 +78,19 @@ export function cartsView(carts: readonly Cart[]): Html {
   )}`;
 }
 
+/** The view that is furthest behind, for all of them. */
+export function freshnessWorstView(freshness: readonly Freshness[]): Html {
+  const lags = freshness.flatMap(({ lag_seconds: lag }) => lag ?? []);
+  if (lags.length === 0) return html`Nothing is derived yet`;
+  const worst = Math.max(...lags);
+  const newest = freshness
+    .flatMap(({ newest_touchpoint_at: at }) => at ?? [])
+    .sort((one, other) => +other - +one)[0];
+  return html`<span class="lag ${worst > lateSeconds && 'lag-late'}">${spanText(worst)} behind</span>${
+      newest && html`, newest of ${timeView(newest)}`
+    }`;
+}
+
 /** How far behind each derived thing is. */
 export function freshnessView(freshness: readonly Freshness[]): Html {
   if (freshness.length === 0)
@@ -86,7 +102,7 @@ export function freshnessView(freshness: readonly Freshness[]): Html {
       html`<tr>
         <th scope="row">${titleOf(name)}</th>
         <td>${newest ? timeView(newest) : 'nothing yet'}</td>
-        <td class="lag ${lag !== null && lag > 5 ? 'lag-late' : ''}">
+        <td class="lag ${lag !== null && lag > lateSeconds && 'lag-late'}">
           ${lag === null ? '–' : spanText(lag)}
         </td>
       </tr>`,

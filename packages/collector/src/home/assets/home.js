@@ -71,7 +71,7 @@ pause.addEventListener('click', () => {
 
 localTimes(document);
 const events = new EventSource(`/home/live?site=${main.dataset.site}`);
-for (const part of ['stages', 'tiles', 'carts', 'freshness']) {
+for (const part of ['stages', 'tiles', 'carts', 'freshness', 'freshness-worst']) {
   events.addEventListener(part, ({ data }) => show(part, JSON.parse(data)));
 }
 events.addEventListener('touchpoints', ({ data }) => {
