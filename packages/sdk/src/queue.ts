@@ -22,7 +22,8 @@ export function takeBatch(
 ): Entry[] {
   let bytes = 0;
   return entries.filter(({ text }) => {
-    const size = maxEntries > 0 ? bytesOf(text) + 1 : maxBytes;
+    // a text is never shorter in UTF-8: most of a long queue need not be encoded
+    const size = maxEntries > 0 && bytes + text.length < maxBytes ? bytesOf(text) + 1 : maxBytes;
     if (bytes + size >= maxBytes) return false;
     bytes += size;
     maxEntries--;

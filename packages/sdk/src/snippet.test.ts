@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { snippet, snippetCode } from './snippet.ts';
@@ -29,4 +30,9 @@ test('it loads the script once and queues calls with their time', () => {
   const [name, values, time] = stub.q[0];
   expect([name, [...values]]).toEqual(['addToCart', [{ value: 1 }]]);
   expect(Math.abs(Date.now() - time)).toBeLessThan(1_000);
+});
+
+test('the README shows this very text', () => {
+  const placeholders = { script: 'https://YOUR-COLLECTOR/milepost.js', writeKey: 'wk_YOUR_WRITE_KEY' };
+  expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(snippet(placeholders));
 });
