@@ -8,7 +8,6 @@ export const rejectReasons = [
   'too_old',
   'too_large',
   'source_not_allowed',
-  'refund_not_allowed',
   'consent_denied',
   'consent_required',
   'unstorable',
@@ -36,3 +35,21 @@ export type Result = z.infer<typeof resultSchema>;
 export const batchAnswerSchema = z.object({ results: z.array(resultSchema) });
 /** {@link batchAnswerSchema} as a type. */
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
+
+/** Why the SDK lost touchpoints before they could be sent. It tells how many with a later batch. */
+export const lossReasons = ['rejected', 'too_large', 'queue_full', 'expired', 'unreadable'] as const;
+
+/**
+ * Reads the `lost` of a batch: how many touchpoints the SDK lost, by reason. Reasons that are not of the list are
+ * `other`, since anybody may send them; what is no count from 1 to 1,000,000 is left out.
+ */
+export function readLosses(lost: unknown): Map<string, number> {
+  const losses = new Map<string, number>();
+  if (typeof lost !== 'object' || lost === null) return losses;
+  for (const [given, count] of Object.entries(lost)) {
+    if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > 1_000_000) continue;
+    const reason = lossReasons.find((known) => known === given) ?? 'other';
+    losses.set(reason, (losses.get(reason) ?? 0) + count);
+  }
+  return losses;
+}

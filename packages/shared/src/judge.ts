@@ -17,8 +17,6 @@ export type JudgeOptions = {
   /** Touchpoints that happened before are `too_old`; null for imports, which may be of any age. */
   oldestLive: number | null;
   consentRequired: boolean;
-  /** Whether a write key may send refunds and cancellations (a setting of the site; default true here). */
-  isRefundAccepted?: boolean;
   /** The context that the batch shares; it may hold the consent. */
   sharedContext?: { readonly consent?: unknown } | null | undefined;
   /** Size of the body the touchpoint came in. Up to 128 KiB no touchpoint in it is measured; absent: each is. */
@@ -35,7 +33,6 @@ const matches = new Ajv({ strict: false }).compile<Touchpoint>(
 
 const accepted: Verdict = { ok: true };
 const offlineSources = new Set(['store', 'phone', 'support']);
-const ordersUndone = new Set(['refund', 'order_cancelled']);
 
 /** Judges one touchpoint of a batch, alone: what its neighbours hold changes nothing. Never throws. */
 export function judge(event: unknown, options: JudgeOptions): Verdict {
@@ -61,13 +58,8 @@ export function judge(event: unknown, options: JudgeOptions): Verdict {
   if (!hasIdentity(event)) {
     return rejected('no_identity', '/anonymous_id: neither it nor user_id nor identities holds a usable id');
   }
-  if (!options.isTrusted) {
-    if (event.source != null && offlineSources.has(event.source)) {
-      return rejected('source_not_allowed', `/source: ${event.source} needs a secret key`);
-    }
-    if (options.isRefundAccepted === false && ordersUndone.has(name)) {
-      return rejected('refund_not_allowed', `/name: ${name} needs a secret key`);
-    }
+  if (!options.isTrusted && event.source != null && offlineSources.has(event.source)) {
+    return rejected('source_not_allowed', `/source: ${event.source} needs a secret key`);
   }
   const consent = event.context?.consent ?? (options.sharedContext?.consent as Consent | null | undefined);
   const analytics = consentTo('analytics', consent);

@@ -29,8 +29,8 @@ export const consentSchema = z.union([
 /** {@link consentSchema} as a type. */
 export type Consent = z.infer<typeof consentSchema>;
 
-/** A string that is really text, for the known fields of a context; others are free. */
-const text = z.string().nullish();
+/** A text; a number is read as one, for tag managers make numbers of campaign ids. */
+const text = z.union([z.string(), z.number()]).nullish();
 
 /** The circumstances of a touchpoint. Every field is optional, unknown ones are kept. */
 export const contextSchema = z.looseObject({
@@ -86,19 +86,24 @@ export const batchSchema = z.object({
   context: contextSchema.nullish(),
   writeKey: z.string().nullish(),
   write_key: z.string().nullish(),
+  /** What the SDK lost since the last batch, by reason (`readLosses`); not worth refusing a batch for. */
+  lost: z.unknown().optional(),
   batch: z.array(z.unknown()),
 });
 /** A batch whose touchpoints nobody has judged yet. */
 export type UnjudgedBatch = z.input<typeof batchSchema>;
 /** A batch as a client writes it. */
-export type Batch = Omit<UnjudgedBatch, 'batch'> & { batch: Touchpoint[] };
+export type Batch = Omit<UnjudgedBatch, 'batch' | 'lost'> & {
+  batch: Touchpoint[];
+  lost?: Record<string, number>;
+};
 
 /** A number, or the text of one. */
 const amount = z.union([z.number(), z.string()]);
 
 /** One line of a cart or an order, in GA4's words. A missing quantity is 1. */
 export const itemSchema = z.looseObject({
-  item_id: z.string(),
+  item_id: z.union([z.string(), z.number()]),
   item_name: text,
   item_brand: text,
   item_category: text,

@@ -9,6 +9,7 @@ test.each([
   ['Order Cancelled', 'order_cancelled'],
   ['purchase', 'purchase'],
   ['My Own Event', 'My Own Event'],
+  [' my event ', 'my event'],
   ['constructor', 'constructor'],
   ['__proto__', '__proto__'],
 ])('%j is called %j', (name, canonical) => expect(canonicalName(name)).toBe(canonical));
@@ -18,7 +19,8 @@ test('types other than track have their own names', () => {
   expect(canonicalName('', 'identify')).toBe('identify');
 });
 
-test('a page view is a page, also when it says no type', () => {
+test('a page view is a page and an identify an identify, also when it says no type', () => {
+  expect(typeOf('identify', null)).toBe('identify');
   expect(typeOf('page_view', null)).toBe('page');
   expect(typeOf('purchase', undefined)).toBe('track');
   expect(typeOf('page_view', 'track')).toBe('track');

@@ -187,15 +187,16 @@ export function canonicalName(name: string, type = 'track'): string {
   if (type !== 'track') return namesOfTypes[type] ?? name;
   const known = canonicalByName.get(name);
   if (known !== undefined) return known;
-  const found = canonicalByPlain.get(plain(name)) ?? name;
+  const found = canonicalByPlain.get(plain(name)) ?? name.trim();
   // Names come from outside, so what is remembered of them is bounded.
   if (canonicalByName.size >= 10_000) canonicalByName.clear();
   canonicalByName.set(name, found);
   return found;
 }
 
-/** The type of a touchpoint that names none. */
+const typesOfNames = new Map(Object.entries(namesOfTypes).map(([type, name]) => [name, type]));
+
+/** The type of a touchpoint that names none: `page` for a `page_view`, `identify` for an `identify`, else `track`. */
 export function typeOf(name: string | null | undefined, type: string | null | undefined): string {
-  if (type != null) return type;
-  return name === 'page_view' ? 'page' : name === 'screen_view' ? 'screen' : 'track';
+  return type ?? typesOfNames.get(name ?? '') ?? 'track';
 }

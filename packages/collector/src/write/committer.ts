@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { backoffMs, remedyFor } from './failures.ts';
-import { refusedRow } from './prepare.ts';
+import { type Loss, refusedRow } from './prepare.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Reject } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
@@ -11,8 +11,8 @@ import { type StoreCounts, type StoreOptions, type Way, storeRows } from './stor
 /** What one commit of the writer did. */
 export type Commit = StoreCounts & { rejected: number; seconds: number };
 
-/** Rows and rejects that are stored together. */
-export type Load = { rows: readonly TouchpointRow[]; rejects: readonly Reject[] };
+/** What is stored together. */
+export type Load = { rows: readonly TouchpointRow[]; rejects: readonly Reject[]; losses: readonly Loss[] };
 
 export type CommitterOptions = {
   pool: Pool;
@@ -63,18 +63,18 @@ export class Committer {
   }
 
   /** Halves a refused load until the row is found that PostgreSQL cannot hold; that one becomes a reject. */
-  async #bisect({ rows, rejects }: Load, lane: number, error: unknown): Promise<Commit> {
+  async #bisect({ rows, rejects, losses }: Load, lane: number, error: unknown): Promise<Commit> {
     if (rows.length === 1) {
       this.#options.log.error(
         { err: error, touchpointId: rows[0]!.touchpointId },
         'PostgreSQL refuses a touchpoint',
       );
-      return this.store({ rows: [], rejects: [...rejects, refusedRow(rows[0]!, error)] }, lane);
+      return this.store({ rows: [], rejects: [...rejects, refusedRow(rows[0]!, error)], losses }, lane);
     }
     const middle = rows.length >> 1;
     // One after the other, so that a stream stays in order.
-    const first = await this.store({ rows: rows.slice(0, middle), rejects }, lane);
-    return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [] }, lane)]);
+    const first = await this.store({ rows: rows.slice(0, middle), rejects, losses }, lane);
+    return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [], losses: [] }, lane)]);
   }
 
   /** A repeat that was not remembered: where one came, more will, say of a browser that was offline. */
@@ -92,9 +92,9 @@ export class Committer {
     return 'copy';
   }
 
-  async #commit({ rows, rejects }: Load, lane: number, way: Way): Promise<StoreCounts> {
+  async #commit({ rows, rejects, losses }: Load, lane: number, way: Way): Promise<StoreCounts> {
     const { fresh, repeats } = this.#recent.partOf(rows);
-    const options: StoreOptions = { origin: 'live', lane, rejects, repeats, way };
+    const options: StoreOptions = { origin: 'live', lane, rejects, losses, repeats, way };
     const client = await this.#options.pool.connect();
     const { promise: lost, reject: lose } = Promise.withResolvers<never>();
     lost.catch(() => {}); // a connection may also be lost when nobody waits for it any more

@@ -1,14 +1,17 @@
-import type { Touchpoint, UnjudgedBatch } from '@milepost/shared';
+import { readLosses, type Touchpoint, type UnjudgedBatch } from '@milepost/shared';
 import type { BufferEntry, Envelope } from '../buffer/buffer.ts';
 import type { Reject } from './rejects.ts';
 import { type TouchpointRow, rowOf, sharedFactsOf } from './row.ts';
 
+/** What the SDK lost before it could send it; only counted. */
+export type Loss = { siteId: number; receivedAt: number; reason: string; count: number };
+
 /** What one request of the buffer asks to be stored. */
-export type Prepared = { rows: TouchpointRow[]; rejects: Reject[] };
+export type Prepared = { rows: TouchpointRow[]; rejects: Reject[]; losses: Loss[] };
 
 /** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
 export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body'>): Prepared {
-  const prepared: Prepared = { rows: [], rejects: [] };
+  const prepared: Prepared = { rows: [], rejects: [], losses: [] };
   let batch: UnjudgedBatch;
   try {
     batch = JSON.parse(
@@ -21,11 +24,14 @@ export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body
     prepared.rejects.push({ ...unstorable(envelope, error), event, index: 0 });
     return prepared;
   }
+  const { siteId, receivedAt } = envelope;
+  for (const [reason, count] of readLosses(batch.lost))
+    prepared.losses.push({ siteId, receivedAt, reason, count });
   const shared = sharedFactsOf(batch, envelope);
   for (const [index, event] of batch.batch.entries()) {
     const verdict = envelope.rejected?.[index];
     if (verdict) {
-      const { siteId, receivedAt, ingestedBy } = envelope;
+      const { ingestedBy } = envelope;
       const { reason, detail = null } = verdict;
       prepared.rejects.push({ siteId, receivedAt, ingestedBy, reason, detail, event: textOf(event), index });
       continue;

@@ -3,6 +3,7 @@ import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { encodeRows, touchpointColumns } from './copy.ts';
 import { Counts, utcDayOf } from './counters.ts';
+import type { Loss } from './prepare.ts';
 import { type Reject, storeRejected } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
 
@@ -19,6 +20,8 @@ export type StoreOptions = {
   lane: number;
   /** What was not accepted beside the rows; kept and counted in the same transaction. */
   rejects?: readonly Reject[];
+  /** What the SDK says it lost; counted. */
+  losses?: readonly Loss[];
   /** Rows whose ids are stored already, as the caller knows; they are only counted. */
   repeats?: readonly TouchpointRow[];
   /** Default `check`. */
@@ -73,13 +76,16 @@ export async function storeRows(
   rows: readonly TouchpointRow[],
   options: StoreOptions,
 ): Promise<StoreCounts> {
-  const { rejects = [], repeats = [] } = options;
+  const { rejects = [], repeats = [], losses = [] } = options;
   const counts = new Counts();
   let stored = 0;
   if (rows.length > 0) {
     stored = await (options.way === 'copy' ? copyRows : insertRows)(client, rows, options, counts);
   }
   for (const { siteId, receivedAt } of repeats) counts.add(siteId, utcDayOf(receivedAt), 'duplicate', 1);
+  for (const { siteId, receivedAt, reason, count } of losses) {
+    counts.add(siteId, utcDayOf(receivedAt), `sdk_lost_${reason}`, count);
+  }
   await storeRejected(client, rejects, counts);
   // Last, since every writer waits for these few rows.
   await counts.store(client);

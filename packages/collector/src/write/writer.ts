@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { BufferEntry, Position, TouchpointBuffer } from '../buffer/buffer.ts';
 import { type Commit, Committer, sumOf } from './committer.ts';
-import { prepare } from './prepare.ts';
+import { type Loss, prepare } from './prepare.ts';
 import type { Reject } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
 
@@ -26,7 +26,7 @@ export type Writer = {
 };
 
 /** The rows of some entries of the buffer, in order. */
-type Work = { rows: TouchpointRow[]; rejects: Reject[]; entries: number; last: Position };
+type Work = { rows: TouchpointRow[]; rejects: Reject[]; losses: Loss[]; entries: number; last: Position };
 
 // More rows in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
 const rowsPerCommit = 2_000;
@@ -66,9 +66,10 @@ export function startWriter(options: WriterOptions): Writer {
         lastRead = unread.at(-1)!.position;
       }
       const entry = unread.shift()!;
-      const { rows, rejects } = prepare(entry);
+      const { rows, rejects, losses } = prepare(entry);
       for (const row of rows) work.rows.push(row);
       work.rejects.push(...rejects);
+      work.losses.push(...losses);
       work.entries += 1;
       work.last = entry.position;
       if (turn % 8 === 0) await setImmediate();
@@ -76,13 +77,14 @@ export function startWriter(options: WriterOptions): Writer {
   }
 
   /** An identity's touchpoints all go by one lane, and a lane ends before the next work begins: they stay in order. */
-  async function store({ rows, rejects }: Work): Promise<Commit> {
+  async function store({ rows, rejects, losses }: Work): Promise<Commit> {
     const loads = Array.from({ length: lanes }, (_, lane) => ({
       rows:
         lanes === 1
           ? rows
           : rows.filter(({ identityId }) => Number.parseInt(identityId.slice(0, 4), 16) % lanes === lane),
       rejects: lane === 0 ? rejects : [],
+      losses: lane === 0 ? losses : [],
     }));
     const outcomes = await Promise.allSettled(loads.map((load, lane) => committer.store(load, lane)));
     const commits: Commit[] = [];
@@ -160,5 +162,5 @@ export function startWriter(options: WriterOptions): Writer {
 }
 
 function emptyWork(): Work {
-  return { rows: [], rejects: [], entries: 0, last: -1 };
+  return { rows: [], rejects: [], losses: [], entries: 0, last: -1 };
 }

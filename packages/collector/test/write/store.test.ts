@@ -247,7 +247,7 @@ test('any text survives the way through COPY, but for what PostgreSQL cannot hol
     seed: 7,
   });
   const rows = cases.map(({ name, value, key }, sequence) =>
-    row(siteId, { name: `x${name}`, sequence, properties: { [`x${key}`]: value } }),
+    row(siteId, { name: `x${name}x`, sequence, properties: { [`x${key}`]: value } }),
   );
   await store(rows);
   const stored = await rowsOf(
@@ -257,7 +257,7 @@ test('any text survives the way through COPY, but for what PostgreSQL cannot hol
   const held = (given: string) => given.toWellFormed().replaceAll('\0', '\u{fffd}');
   expect(stored).toEqual(
     cases.map(({ name, value, key }) => ({
-      name: held(`x${name}`),
+      name: held(`x${name}x`),
       properties: {
         [held(`x${key}`)]: JSON.parse(
           held(JSON.stringify(value)).replaceAll(/\\u0000|\\ud[89a-f]../g, '\u{fffd}'),

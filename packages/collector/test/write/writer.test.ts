@@ -106,6 +106,21 @@ test('ids sent again are counted, whether this process remembers them or not', a
   expect(rows).toEqual([{ name: 'duplicate', value: 250 }]);
 });
 
+test('what the SDK lost is counted', async () => {
+  const { siteId } = await createSite(db.pool);
+  const envelope = { siteId, receivedAt: Date.now(), isTrusted: false, ingestedBy: 'events' };
+  await buffer.append(envelope, Buffer.from('{"lost":{"expired":3,"mine":1},"batch":[]}'));
+  await startWriter({ buffer, pool: db.pool, log }).stop();
+  const { rows } = await db.pool.query(
+    'select name, value::integer as value from store.counters where site_id = $1 order by name',
+    [siteId],
+  );
+  expect(rows).toEqual([
+    { name: 'sdk_lost_expired', value: 3 },
+    { name: 'sdk_lost_other', value: 1 },
+  ]);
+});
+
 test('what ingest rejected is kept with its reason, the rest is stored', async () => {
   const { siteId } = await createSite(db.pool);
   const rejected = { 1: { reason: 'invalid', detail: '/id: must be string' } } as const;
