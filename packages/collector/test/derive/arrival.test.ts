@@ -1,20 +1,11 @@
 /** Arrival order, batching, retries and duplicates of the same stored touchpoints never change any derived row. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { deriveUntilIdle } from '../../src/derive/index.ts';
+import { expect, test } from 'vitest';
 import { day } from '../reference/inputs.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import {
-  expectAsReference,
-  expectVerified,
-  type Given,
-  makeSite,
-  removeSite,
-  type Site,
-  storeGiven,
-  textOfViews,
-} from './fixture.ts';
+import { database } from './fixture.ts';
+import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
 import { choices, type Delivery, deliveryOf, history } from './histories.ts';
+import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
 // A few dozen histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
 const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 25);
@@ -22,21 +13,11 @@ const seed = process.env['MILEPOST_TEST_SEED'];
 const runs = { numRuns, endOnFailure: false, ...(seed === undefined ? {} : { seed: Number(seed) }) };
 const timeout = 60_000 + numRuns * 5_000;
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createDatabase();
-});
-afterAll(() => database.drop());
-
 async function deliver(site: Site, { parts, instants }: Delivery): Promise<void> {
   for (const [index, part] of parts.entries()) {
     await storeGiven(database.pool, site, part);
-    await derive(instants[index]!);
+    await database.derive(instants[index]!);
   }
-}
-
-async function derive(asOf: number): Promise<void> {
-  await deriveUntilIdle(database.pool, { asOf: new Date(asOf) });
 }
 
 async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
@@ -61,7 +42,7 @@ test(
         await withSite(async (site) => {
           const asOf = endOf(touchpoints) + after;
           await storeGiven(database.pool, site, touchpoints);
-          await derive(asOf);
+          await database.derive(asOf);
           await expectAsReference(database.pool, site, asOf);
         });
       }),
@@ -81,14 +62,14 @@ test(
         let scattered = {};
         await withSite(async (site) => {
           await deliver(site, delivery);
-          await derive(asOf);
+          await database.derive(asOf);
           scattered = await textOfViews(database.pool, site);
           await expectVerified(database.pool);
           await expectAsReference(database.pool, site, asOf);
         });
         await withSite(async (site) => {
           await storeGiven(database.pool, site, touchpoints);
-          await derive(asOf);
+          await database.derive(asOf);
           expect(scattered).toEqual(await textOfViews(database.pool, site));
         });
       }),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Given, useSite } from './fixture.ts';
+import { useCases, useSite } from './fixture.ts';
+import type { Given } from './given.ts';
 
 const { given, rowsOf } = useSite();
 
@@ -102,86 +103,93 @@ describe('a cart opens', () => {
   });
 });
 
-describe('lines', () => {
-  test.each<[string, Given[], { item_count: number; value: number }]>([
-    ['add_to_cart adds', [add('10:00', boots), add('10:01', boots)], { item_count: 2, value: 241 }],
+type Lines = { item_count: number; value: number };
+const linesOf: [string, Given[], Lines][] = [
+  ['add_to_cart adds', [add('10:00', boots), add('10:01', boots)], { item_count: 2, value: 241 }],
+  [
+    'a missing quantity is 1',
+    [add('10:00', item('boots', undefined, 10)), add('10:01', item('boots'))],
+    { item_count: 2, value: 20 },
+  ],
+  [
+    'variants are lines of their own',
     [
-      'a missing quantity is 1',
-      [add('10:00', item('boots', undefined, 10)), add('10:01', item('boots'))],
-      { item_count: 2, value: 20 },
+      on('10:00', 'add_to_cart', { items: [{ ...boots, item_variant: '42' }] }),
+      on('10:01', 'add_to_cart', { items: [{ ...boots, item_variant: '43' }] }),
+      on('10:02', 'remove_from_cart', { items: [{ item_id: 'boots', item_variant: '43', quantity: 5 }] }),
     ],
-    [
-      'variants are lines of their own',
-      [
-        on('10:00', 'add_to_cart', { items: [{ ...boots, item_variant: '42' }] }),
-        on('10:01', 'add_to_cart', { items: [{ ...boots, item_variant: '43' }] }),
-        on('10:02', 'remove_from_cart', { items: [{ item_id: 'boots', item_variant: '43', quantity: 5 }] }),
-      ],
-      { item_count: 1, value: 120.5 },
-    ],
-    [
-      'remove_from_cart takes away, never below 0',
-      [
-        add('10:00', boots, item('sock', 2, 5)),
-        on('10:01', 'remove_from_cart', { items: [item('sock', 9)] }),
-      ],
-      { item_count: 1, value: 120.5 },
-    ],
-    [
-      'remove_from_cart of what is not in it changes nothing',
-      [add('10:00', boots), on('10:01', 'remove_from_cart', { items: [item('hat', 1)] })],
-      { item_count: 1, value: 120.5 },
-    ],
-    [
-      'view_cart replaces the lines',
-      [add('10:00', boots), on('10:01', 'view_cart', { items: [item('sock', 3, 5)] })],
-      { item_count: 3, value: 15 },
-    ],
-    [
-      'begin_checkout replaces the lines',
-      [add('10:00', boots), on('10:01', 'begin_checkout', { items: [item('sock', 1, 5)] })],
-      { item_count: 1, value: 5 },
-    ],
-    [
-      'cart_updated replaces the lines',
-      [add('10:00', boots), on('10:01', 'cart_updated', { items: [item('sock', 1, 5)] })],
-      { item_count: 1, value: 5 },
-    ],
-    [
-      'a missing list changes nothing',
-      [add('10:00', boots), on('10:01', 'view_cart'), on('10:02', 'begin_checkout')],
-      { item_count: 1, value: 120.5 },
-    ],
-    [
-      'add_payment_info does not replace them',
-      [add('10:00', boots), on('10:01', 'add_payment_info', { items: [item('sock', 1, 5)] })],
-      { item_count: 1, value: 120.5 },
-    ],
-    [
-      'numbers given as strings are read',
-      [on('10:00', 'add_to_cart', { items: [{ item_id: 'boots', quantity: '2', price: '9.99' }] })],
-      { item_count: 2, value: 19.98 },
-    ],
-    [
-      'a negative or unreadable quantity or price counts as missing',
-      [on('10:00', 'add_to_cart', { items: [{ item_id: 'boots', quantity: -3, price: 'ten' }] })],
-      { item_count: 1, value: 0 },
-    ],
-    [
-      'Segment’s Product Added is read',
-      [on('10:00', 'Product Added', { product_id: 'boots', variant: '42', quantity: 2, price: 10 })],
-      { item_count: 2, value: 20 },
-    ],
-    [
-      'a later price counts',
-      [add('10:00', item('boots', 1, 10)), add('10:01', item('boots', 1, 8))],
-      { item_count: 2, value: 16 },
-    ],
-  ])('%s', async (_, touchpoints, expected) => {
-    await given.touchpoints(touchpoints);
-    expect(await carts()).toMatchObject([expected]);
-  });
+    { item_count: 1, value: 120.5 },
+  ],
+  [
+    'remove_from_cart takes away, never below 0',
+    [add('10:00', boots, item('sock', 2, 5)), on('10:01', 'remove_from_cart', { items: [item('sock', 9)] })],
+    { item_count: 1, value: 120.5 },
+  ],
+  [
+    'remove_from_cart of what is not in it changes nothing',
+    [add('10:00', boots), on('10:01', 'remove_from_cart', { items: [item('hat', 1)] })],
+    { item_count: 1, value: 120.5 },
+  ],
+  [
+    'view_cart replaces the lines',
+    [add('10:00', boots), on('10:01', 'view_cart', { items: [item('sock', 3, 5)] })],
+    { item_count: 3, value: 15 },
+  ],
+  [
+    'begin_checkout replaces the lines',
+    [add('10:00', boots), on('10:01', 'begin_checkout', { items: [item('sock', 1, 5)] })],
+    { item_count: 1, value: 5 },
+  ],
+  [
+    'cart_updated replaces the lines',
+    [add('10:00', boots), on('10:01', 'cart_updated', { items: [item('sock', 1, 5)] })],
+    { item_count: 1, value: 5 },
+  ],
+  [
+    'a missing list changes nothing',
+    [add('10:00', boots), on('10:01', 'view_cart'), on('10:02', 'begin_checkout')],
+    { item_count: 1, value: 120.5 },
+  ],
+  [
+    'add_payment_info does not replace them',
+    [add('10:00', boots), on('10:01', 'add_payment_info', { items: [item('sock', 1, 5)] })],
+    { item_count: 1, value: 120.5 },
+  ],
+  [
+    'numbers given as strings are read',
+    [on('10:00', 'add_to_cart', { items: [{ item_id: 'boots', quantity: '2', price: '9.99' }] })],
+    { item_count: 2, value: 19.98 },
+  ],
+  [
+    'a negative or unreadable quantity or price counts as missing',
+    [on('10:00', 'add_to_cart', { items: [{ item_id: 'boots', quantity: -3, price: 'ten' }] })],
+    { item_count: 1, value: 0 },
+  ],
+  [
+    'Segment’s Product Added is read',
+    [on('10:00', 'Product Added', { product_id: 'boots', variant: '42', quantity: 2, price: 10 })],
+    { item_count: 2, value: 20 },
+  ],
+  [
+    'a later price counts',
+    [add('10:00', item('boots', 1, 10)), add('10:01', item('boots', 1, 8))],
+    { item_count: 2, value: 16 },
+  ],
+];
 
+describe('lines of a cart', () => {
+  const { rowsOf: rowsOfCase } = useCases(
+    linesOf.map(([who, touchpoints]) => ({
+      who,
+      touchpoints: touchpoints.map((touchpoint) => ({ ...touchpoint, anonymous_id: who })),
+    })),
+  );
+  test.each(linesOf)('%s', (who, _, expected) => {
+    expect(rowsOfCase('carts', who)).toMatchObject([expected]);
+  });
+});
+
+describe('lines', () => {
   test('an empty list empties the cart', async () => {
     await given.touchpoints([add('10:00', boots), on('10:01', 'cart_updated', { items: [] })], {
       asOf: '2026-02-05T10:00Z',

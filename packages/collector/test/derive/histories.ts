@@ -1,7 +1,7 @@
 /** Random histories of a few persons, made so that gaps, ties and timers at exact instants really occur. */
 import fc from 'fast-check';
 import { day, hour, minute, type JsonObject, second } from '../reference/inputs.ts';
-import { type Given, idAt } from './fixture.ts';
+import { type Given, idAt } from './given.ts';
 
 /** One thing that happens, `wait` after the thing before it (0: at the same instant). */
 export type Step = { wait: number; who: Who; act: Act };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Given, useSite } from './fixture.ts';
+import { useSite } from './fixture.ts';
+import type { Given } from './given.ts';
 
 const { given, rowsOf } = useSite();
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Given, useSite } from './fixture.ts';
+import { useCases, useSite } from './fixture.ts';
+import type { Given } from './given.ts';
 
 const { given, rowsOf } = useSite();
 
@@ -137,68 +138,90 @@ describe('orders', () => {
   });
 });
 
+const items = [{ item_id: 'a', price: 10.25, quantity: 2 }, { item_id: 'b', price: 5 }, { item_id: 'c' }];
+const grossOf: [string, Given['properties'], number][] = [
+  ['is GA4’s value', { value: 50, revenue: 40, total: 60, items }, 50],
+  ['else Segment’s revenue', { revenue: 40, total: 60, items }, 40],
+  ['else total − tax − shipping', { total: 60, tax: 9.5, shipping: '4.5', items }, 46],
+  ['else Σ price × quantity', { items }, 25.5],
+  ['else nothing', {}, 0],
+  ['a number given as a string is read', { value: '49.90' }, 49.9],
+  ['an unreadable value counts as missing', { value: 'a lot', total: 30 }, 30],
+  ['a negative value counts as missing', { value: -5, total: 30 }, 30],
+];
+
 describe('gross', () => {
-  const items = [{ item_id: 'a', price: 10.25, quantity: 2 }, { item_id: 'b', price: 5 }, { item_id: 'c' }];
-  test.each<[string, Given['properties'], number]>([
-    ['is GA4’s value', { value: 50, revenue: 40, total: 60, items }, 50],
-    ['else Segment’s revenue', { revenue: 40, total: 60, items }, 40],
-    ['else total − tax − shipping', { total: 60, tax: 9.5, shipping: '4.5', items }, 46],
-    ['else Σ price × quantity', { items }, 25.5],
-    ['else nothing', {}, 0],
-    ['a number given as a string is read', { value: '49.90' }, 49.9],
-    ['an unreadable value counts as missing', { value: 'a lot', total: 30 }, 30],
-    ['a negative value counts as missing', { value: -5, total: 30 }, 30],
-  ])('%s', async (_, properties, gross) => {
-    await given.touchpoints([on('10:00', 'purchase', { ...o1, ...properties })]);
-    expect(await orders()).toMatchObject([{ gross, gross_site: gross }]);
+  const { rowsOf: rowsOfCase } = useCases(
+    grossOf.map(([who, properties]) => ({
+      who,
+      touchpoints: [on('10:00', 'purchase', { ...properties, transaction_id: who }, { anonymous_id: who })],
+    })),
+  );
+  test.each(grossOf)('%s', (who, _, gross) => {
+    expect(rowsOfCase('orders', who)).toMatchObject([{ gross, gross_site: gross }]);
+  });
+});
+
+const bought = on('10:00', 'purchase', {
+  ...o1,
+  value: 100,
+  items: [
+    { item_id: 'a', price: 30, quantity: 2 },
+    { item_id: 'b', price: 40 },
+  ],
+});
+const refund = (time: string, properties: Given['properties'] = {}) =>
+  on(time, 'refund', { ...o1, ...properties }, server);
+const refundsOf: [string, Given[], number][] = [
+  ['is whole: what remains', [refund('11:00')], 100],
+  ['by amount', [refund('11:00', { value: 12.5 })], 12.5],
+  ['by lines', [refund('11:00', { items: [{ item_id: 'a', price: 30, quantity: 1 }] })], 30],
+  ['by lines at the order’s price', [refund('11:00', { items: [{ item_id: 'a' }, { item_id: 'b' }] })], 70],
+  ['whole after one by amount', [refund('11:00', { value: 30 }), refund('12:00')], 100],
+  ['never beyond gross', [refund('11:00', { value: 70 }), refund('12:00', { value: 70 })], 100],
+  [
+    'is unique by refund_id',
+    [refund('11:00', { refund_id: 'r', value: 20 }), refund('12:00', { refund_id: 'r', value: 20 })],
+    20,
+  ],
+  ['else by touchpoint id', [refund('11:00', { value: 20 }), refund('12:00', { value: 20 })], 40],
+  [
+    'a cancellation is a refund of the rest',
+    [refund('11:00', { value: 20 }), on('12:00', 'order_cancelled', o1, server)],
+    100,
+  ],
+  ['Segment’s Order Cancelled too', [on('12:00', 'Order Cancelled', { order_id: 'o1' }, server)], 100],
+  ['by write key is not accepted', [on('11:00', 'refund', { ...o1, value: 20 })], 0],
+  [
+    'of another order changes nothing',
+    [on('11:00', 'refund', { transaction_id: 'o2', value: 20 }, server)],
+    0,
+  ],
+  ['that precedes its order counts', [refund('09:00', { value: 20 })], 20],
+];
+
+describe('a refund', () => {
+  const ofCase =
+    (who: string) =>
+    (touchpoint: Given): Given => {
+      const { transaction_id, order_id, ...properties } = touchpoint.properties!;
+      const id = transaction_id ?? order_id;
+      return {
+        ...touchpoint,
+        anonymous_id: who,
+        properties: { ...properties, transaction_id: `${id as string} of ${who}` },
+      };
+    };
+  const { rowsOf: rowsOfCase } = useCases(
+    refundsOf.map(([who, refunds]) => ({ who, touchpoints: [bought, ...refunds].map(ofCase(who)) })),
+  );
+  test.each(refundsOf)('%s', (who, _, refunded) => {
+    const net = 100 - refunded;
+    expect(rowsOfCase('orders', who)).toMatchObject([{ gross: 100, refunded, net, net_site: net }]);
   });
 });
 
 describe('a refund', () => {
-  const bought = on('10:00', 'purchase', {
-    ...o1,
-    value: 100,
-    items: [
-      { item_id: 'a', price: 30, quantity: 2 },
-      { item_id: 'b', price: 40 },
-    ],
-  });
-  const refund = (time: string, properties: Given['properties'] = {}) =>
-    on(time, 'refund', { ...o1, ...properties }, server);
-
-  test.each<[string, Given[], number]>([
-    ['is whole: what remains', [refund('11:00')], 100],
-    ['by amount', [refund('11:00', { value: 12.5 })], 12.5],
-    ['by lines', [refund('11:00', { items: [{ item_id: 'a', price: 30, quantity: 1 }] })], 30],
-    ['by lines at the order’s price', [refund('11:00', { items: [{ item_id: 'a' }, { item_id: 'b' }] })], 70],
-    ['whole after one by amount', [refund('11:00', { value: 30 }), refund('12:00')], 100],
-    ['never beyond gross', [refund('11:00', { value: 70 }), refund('12:00', { value: 70 })], 100],
-    [
-      'is unique by refund_id',
-      [refund('11:00', { refund_id: 'r', value: 20 }), refund('12:00', { refund_id: 'r', value: 20 })],
-      20,
-    ],
-    ['else by touchpoint id', [refund('11:00', { value: 20 }), refund('12:00', { value: 20 })], 40],
-    [
-      'a cancellation is a refund of the rest',
-      [refund('11:00', { value: 20 }), on('12:00', 'order_cancelled', o1, server)],
-      100,
-    ],
-    ['Segment’s Order Cancelled too', [on('12:00', 'Order Cancelled', { order_id: 'o1' }, server)], 100],
-    ['by write key is not accepted', [on('11:00', 'refund', { ...o1, value: 20 })], 0],
-    [
-      'of another order changes nothing',
-      [on('11:00', 'refund', { transaction_id: 'o2', value: 20 }, server)],
-      0,
-    ],
-    ['that precedes its order counts', [refund('09:00', { value: 20 })], 20],
-  ])('%s', async (_, refunds, refunded) => {
-    await given.touchpoints([bought, ...refunds]);
-    expect(await orders()).toMatchObject([
-      { gross: 100, refunded, net: 100 - refunded, net_site: 100 - refunded },
-    ]);
-  });
-
   test('that comes before its order is known waits for it', async () => {
     await given.touchpoints([refund('11:00', { value: 20 })]);
     expect(await orders()).toEqual([]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { useSite } from './fixture.ts';
+import type { JsonObject } from '../reference/inputs.ts';
+import { useCases, useSite } from './fixture.ts';
 
 const { given, rowsOf } = useSite();
 const ada = { anonymous_id: 'ada' };
@@ -233,23 +234,27 @@ describe('an engaged session', () => {
   });
 });
 
+const page = (search: string, referrer?: string) => ({
+  page: { url: `https://shop.example/${search}`, ...(referrer ? { referrer } : {}) },
+});
+const origins: [string, JsonObject, string, string][] = [
+  ['UTM parameters', { campaign: { source: 'news', medium: 'email', name: 'may' } }, 'news', 'Email'],
+  ['UTM parameters of the page', page('?utm_source=x&utm_medium=affiliate'), 'x', 'Affiliates'],
+  ['else click ids', page('?gclid=abc'), 'google', 'Paid Search'],
+  ['fbclid alone is social but not paid', page('?fbclid=abc'), 'facebook', 'Organic Social'],
+  ['else the referrer: a search engine', page('', 'https://www.google.com/'), 'google', 'Organic Search'],
+  ['else the referrer: another site', page('', 'https://blog.example/post'), 'blog.example', 'Referral'],
+  ['the page’s own host is never a referrer', page('', 'https://shop.example/a'), '(direct)', 'Direct'],
+  ['a payment host is no referrer', page('', 'https://www.paypal.com/pay'), '(direct)', 'Direct'],
+  ['else direct', page(''), '(direct)', 'Direct'],
+];
+
 describe('source, medium and campaign come from', () => {
-  const page = (search: string, referrer?: string) => ({
-    page: { url: `https://shop.example/${search}`, ...(referrer ? { referrer } : {}) },
-  });
-  test.each([
-    ['UTM parameters', { campaign: { source: 'news', medium: 'email', name: 'may' } }, 'news', 'Email'],
-    ['UTM parameters of the page', page('?utm_source=x&utm_medium=affiliate'), 'x', 'Affiliates'],
-    ['else click ids', page('?gclid=abc'), 'google', 'Paid Search'],
-    ['fbclid alone is social but not paid', page('?fbclid=abc'), 'facebook', 'Organic Social'],
-    ['else the referrer: a search engine', page('', 'https://www.google.com/'), 'google', 'Organic Search'],
-    ['else the referrer: another site', page('', 'https://blog.example/post'), 'blog.example', 'Referral'],
-    ['the page’s own host is never a referrer', page('', 'https://shop.example/a'), '(direct)', 'Direct'],
-    ['a payment host is no referrer', page('', 'https://www.paypal.com/pay'), '(direct)', 'Direct'],
-    ['else direct', page(''), '(direct)', 'Direct'],
-  ])('%s', async (_, context, source, channel) => {
-    await given.touchpoints([{ ...ada, at: '2026-01-05T10:00Z', context }]);
-    expect(await sessions()).toMatchObject([{ source, channel }]);
+  const { rowsOf: rowsOfCase } = useCases(
+    origins.map(([who, context]) => ({ who, touchpoints: [{ at: '2026-01-05T10:00Z', context }] })),
+  );
+  test.each(origins)('%s', (who, _, source, channel) => {
+    expect(rowsOfCase('sessions', who)).toMatchObject([{ source, channel }]);
   });
 });
 

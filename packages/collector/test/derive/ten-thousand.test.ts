@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deriveUntilIdle } from '../../src/derive/index.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { expectVerified, type Given, makeSite, removeSite, storeGiven, textOfViews } from './fixture.ts';
+import { type Given, makeSite, removeSite, storeGiven } from './given.ts';
 import { deliveryOf, step, touchpointsOf } from './histories.ts';
+import { expectVerified, textOfViews } from './views.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
