@@ -2,9 +2,9 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import type pg from 'pg';
 import { buildApp } from '../../src/app.ts';
 import { createMetrics } from '../../src/operations/metrics.ts';
-import { deriveUntilIdle } from '../../src/derive/index.ts';
-import { storeGiven } from '../derive/fixture.ts';
-import type { Given } from '../derive/fixture.ts';
+import { Deriver } from '../../src/derive/derive.ts';
+import { storeGiven } from '../derive/given.ts';
+import type { Given } from '../derive/given.ts';
 import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 
@@ -13,6 +13,7 @@ export type TestApi = {
   app: FastifyInstance;
   database: TestDatabase;
   pool: pg.Pool;
+  deriver: Deriver;
   /** GET with a secret key. */
   get: (url: string, key: string, headers?: Record<string, string>) => Promise<LightMyRequestResponse>;
   stop: () => Promise<void>;
@@ -32,14 +33,17 @@ export async function startApi(): Promise<TestApi> {
     buffer: null,
     metrics: createMetrics(),
   });
+  const deriver = await Deriver.open(database.pool);
   return {
     app,
+    deriver,
     database,
     pool: database.pool,
     get: (url, key, headers = {}) =>
       app.inject({ url, headers: { authorization: `Bearer ${key}`, ...headers } }),
     stop: async () => {
       await app.close();
+      deriver.close();
       await database.drop();
     },
   };
@@ -47,13 +51,14 @@ export async function startApi(): Promise<TestApi> {
 
 /** Stores touchpoints by the real write path and derives what follows from them. */
 export async function given(
-  { pool }: TestApi,
+  { pool, deriver }: TestApi,
   site: { siteId: number },
   touchpoints: Given[],
   asOf?: Date,
 ): Promise<void> {
   await storeGiven(pool, site, touchpoints);
-  await deriveUntilIdle(pool, asOf === undefined ? {} : { asOf });
+  while ((await deriver.deriveBatches()) > 0);
+  await deriver.advanceClocks(asOf);
 }
 
 /** What a list route answers. */

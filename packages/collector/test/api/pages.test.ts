@@ -3,7 +3,7 @@ import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSite } from '../support/site.ts';
 import type { TestSite } from '../support/site.ts';
-import type { Given } from '../derive/fixture.ts';
+import type { Given } from '../derive/given.ts';
 import { given, rowsOf, startApi } from './fixture.ts';
 import type { ListAnswer, TestApi } from './fixture.ts';
 
