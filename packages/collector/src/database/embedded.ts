@@ -47,7 +47,12 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedP
       `${name}=${value}`,
     ]),
   ]);
-  await untilAnswering(urlAt(cluster, port), pid, join(folder, 'postgres.log'));
+  try {
+    await untilAnswering(urlAt(cluster, port), pid, join(folder, 'postgres.log'));
+  } catch (error) {
+    await end(cluster, pid);
+    throw error;
+  }
   writeFileSync(join(folder, 'postgres.port'), String(port));
   return running(cluster, { pid, port });
 }

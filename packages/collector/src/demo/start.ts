@@ -18,6 +18,9 @@ import { readState, writeState } from './state.ts';
 
 const say = (line: string) => void process.stdout.write(`milepost: ${line}\n`);
 
+// A closed terminal or pipe takes no more words; stopping in order matters more.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 /** `npm start`: everything on this machine, from the database to the shop. */
 async function start(): Promise<void> {
   const isFirst = !existsSync(join(demoFolder, 'demo.json'));
@@ -25,11 +28,26 @@ async function start(): Promise<void> {
   const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
   const env = { LOG_LEVEL: 'warn', BUFFER_URL: `lmdb:${join(demoFolder, 'buffer')}`, ...given };
   const { host, port: wanted } = readConfig({ DATABASE_URL: 'postgres://127.0.0.1/milepost', ...env });
+  // Held from the first thing opened on: PostgreSQL would outlive a signal that nobody hears.
   const closing: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (let close = closing.pop(); close; close = closing.pop()) await close();
   };
+  const starting = open();
+  stopOnSignal(async () => {
+    say('stopping');
+    await starting.catch(() => {}); // told below
+    await stop();
+  });
   try {
+    process.stdout.write(greeting({ ...(await starting), isFirst }));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  /** Opens everything in order; what is open is on `closing`. */
+  async function open(): Promise<{ url: string; signIn: string }> {
     mkdirSync(demoFolder, { recursive: true, mode: 0o700 });
     closing.push(await holdFolder());
     const port = await freePort(host, wanted);
@@ -44,15 +62,8 @@ async function start(): Promise<void> {
     const server = await startServer(config, { shop: { writeKey: site.write_key } });
     closing.push(server.stop);
     writeState(demoFolder, { url, ...site, database_url: databaseUrl });
-    process.stdout.write(greeting({ url, isFirst, signIn: await signInLink({ pool, url }) }));
-  } catch (error) {
-    await stop();
-    throw error;
+    return { url, signIn: await signInLink({ pool, url }) };
   }
-  stopOnSignal(async () => {
-    say('stopping');
-    await stop();
-  });
 }
 
 async function embedded(closing: (() => Promise<void>)[]): Promise<string> {

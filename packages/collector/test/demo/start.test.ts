@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,3 +168,13 @@ test('with DATABASE_URL set, no PostgreSQL is started', async () => {
   });
   expect(ended.stdout).not.toContain('starting PostgreSQL');
 });
+
+test('a signal while the demo is starting leaves nothing running', async () => {
+  const child = spawn(process.execPath, [program], { env: environment({}), stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const text of child.stdout.setEncoding('utf8')) {
+    if (`${text}`.includes('starting PostgreSQL')) break;
+  }
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  expect(existsSync(join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
+}, 60_000);
