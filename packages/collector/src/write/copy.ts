@@ -68,8 +68,8 @@ export function instant(time: number | null): string {
   );
 }
 
-/** A row as a line of COPY's text format, without its end. */
-function lineOf(row: TouchpointRow): string {
+/** A row as a line of COPY's text format, without `batch_id` and its end. */
+export function lineOf(row: TouchpointRow): string {
   const happened = instant(row.occurredAt);
   return (
     `${row.siteId}\t${row.touchpointId}\t${row.identityId}\t${happened}\t${row.sequence}\t` +
