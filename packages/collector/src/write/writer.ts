@@ -100,8 +100,12 @@ export function startWriter(options: WriterOptions): Writer {
     lastCommitAt = performance.now();
     metrics?.committed(commit);
     if (commit.stored > 0) options.onStored?.(commit);
-    // If this fails the entries come again after a restart, and their ids are known then.
-    await buffer.confirm(work.last);
+    try {
+      await buffer.confirm(work.last);
+    } catch (error) {
+      // The next confirmation covers these entries too; after a restart they come again, and their ids are known.
+      log.error({ err: error }, 'the buffer could not forget what is stored');
+    }
     for (const { until, resolve } of waiting) if (until <= confirmedEntries) resolve();
     waiting = waiting.filter(({ until }) => until > confirmedEntries);
   }
