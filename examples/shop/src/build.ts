@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { snippet } from '@milepost/sdk/snippet';
@@ -26,8 +26,10 @@ const names = readdirSync(publicFolder, { recursive: true, withFileTypes: true }
 for (const name of names.sort()) hash.update(name.slice(here.length)).update(readFileSync(name));
 const version = hash.digest('hex').slice(0, 12);
 
-rmSync(dist, { recursive: true, force: true });
-const assets = join(dist, 'assets', version);
+// beside dist at first, so that a server that starts meanwhile sees the old shop or the new one, never half of one
+const unfinished = join(here, 'node_modules', '.dist');
+rmSync(unfinished, { recursive: true, force: true });
+const assets = join(unfinished, 'assets', version);
 cpSync(publicFolder, assets, { recursive: true });
 cpSync(font, join(assets, 'fraunces.woff2'));
 
@@ -37,7 +39,10 @@ const pages = pagesOf({
   snippet: new Html(snippet({ script: '/milepost.js', writeKey: writeKeyPlace })),
 });
 for (const [path, page] of pages) {
-  const file = join(dist, `${path}.html`);
+  const file = join(unfinished, `${path}.html`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, page);
 }
+
+rmSync(dist, { recursive: true, force: true });
+renameSync(unfinished, dist);

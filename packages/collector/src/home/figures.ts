@@ -75,7 +75,7 @@ const cartCountsQuery = `
   order by count(*) desc`;
 
 const cartsQuery = `
-  select cart_key, person_id, state, furthest_step, item_count, value, currency, last_activity_at
+  select cart_key, person_id, state, furthest_step, item_count::float8 as item_count, value, currency, last_activity_at
   from journey.carts
   where site_id = $1 and state in ('open', 'abandoned')
   order by last_activity_at desc

@@ -115,11 +115,11 @@ export function touchpointView(touchpoint: LiveTouchpoint, hueOf: (stage: string
   const subject = subjectOf(touchpoint);
   const money = moneyText(value, currency);
   return html`<span class="touch-time">${timeView(touchpoint.received_at)}</span>
-    <span class="touch-deed" title="${touchpoint.name}"
-      ><b>${deedOf(touchpoint)}</b>${subject && html` <span class="touch-subject">${subject}</span>`}${
-        money && html` <span class="touch-money">${money}</span>`
-      }</span
-    >
+    <span class="touch-deed" title="${touchpoint.name}">
+      <b>${deedOf(touchpoint)}</b>
+      ${subject && html`<span class="touch-subject">${subject}</span>`}
+      ${money && html`<span class="touch-money">${money}</span>`}
+    </span>
     <span class="touch-person"
       >${personId ? personText(personId, userId) : html`<span class="faint">…</span>`}</span
     >

@@ -5,8 +5,9 @@ const list = document.getElementById('touchpoints');
 const state = document.getElementById('state');
 const pause = document.getElementById('pause');
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const date = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
+// 24 hours everywhere: the column is narrow and its times are compared
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short', hourCycle: 'h23' });
 
 /** Times in the reader's own zone; a date only where it is not today. */
 function localTimes(place) {
@@ -91,4 +92,7 @@ addEventListener('pagehide', () => events.close());
 addEventListener('pageshow', (event) => event.persisted && location.reload());
 
 const site = document.getElementById('site');
-site?.addEventListener('change', () => site.form.submit());
+if (site) {
+  site.addEventListener('change', () => site.form.submit());
+  site.form.querySelector('button').hidden = true;
+}
