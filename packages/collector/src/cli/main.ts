@@ -27,7 +27,8 @@ From an empty database to the first touchpoint:
   )
   .showHelpAfterError('(milepost --help lists the commands)');
 
-for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate]) command.register(program);
+for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate])
+  command.register(program);
 
 try {
   await program.parseAsync();

@@ -170,7 +170,10 @@ test('with DATABASE_URL set, no PostgreSQL is started', async () => {
 });
 
 test('a signal while the demo is starting leaves nothing running', async () => {
-  const child = spawn(process.execPath, [program], { env: environment({}), stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program], {
+    env: environment({}),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   for await (const text of child.stdout.setEncoding('utf8')) {
     if (`${text}`.includes('starting PostgreSQL')) break;
   }

@@ -5,6 +5,7 @@ import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { createPool } from '../../src/database/pool.ts';
+import { buildBrowserCode } from '../../src/demo/build.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -13,8 +14,9 @@ declare module 'vitest' {
   }
 }
 
-/** Starts the one PostgreSQL of a run and migrates the database that every test file clones. */
+/** Builds what the browser runs, starts the one PostgreSQL of a run and migrates the database that every test file clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  buildBrowserCode(() => {}); // once, before test files need it at the same time
   const folder = mkdtempSync(join(tmpdir(), 'milepost-test-'));
   chmodSync(folder, 0o700);
   const server = await startPostgres({
