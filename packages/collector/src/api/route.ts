@@ -45,6 +45,11 @@ export function queryOf<Shape extends z.ZodRawShape>(shape: Shape) {
   });
 }
 
+/** An answer in JSON, with a description of its own. */
+export function jsonAnswer<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
 /** What a route of the Stage API says about itself in OpenAPI; `problems` beside those of every route. */
 export function described(about: {
   operationId: string;

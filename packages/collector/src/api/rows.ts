@@ -13,8 +13,14 @@ const parsers: Partial<Record<number, (text: string) => unknown>> = {
   },
   [builtins.DATE]: (text) => text,
   [builtins.INT8]: Number,
-  [builtins.NUMERIC]: (text) => text,
+  [builtins.NUMERIC]: decimalOf,
 };
+
+/** Two decimals, or as many as are needed: PostgreSQL keeps the zeros that a calculation left behind. */
+function decimalOf(text: string): string {
+  const [whole, fraction = ''] = text.split('.');
+  return `${whole}.${fraction.replace(/0+$/, '').padEnd(2, '0')}`;
+}
 
 /** The rows of one query, with values as the API prints them. A `name` makes it a prepared statement of its connection. */
 export async function queryRows<Row extends object>(pool: Pool, query: QueryConfig): Promise<Row[]> {

@@ -185,7 +185,7 @@ export const cartSchema = z
     lines: z
       .array(z.record(z.string(), z.unknown()))
       .meta({ description: 'What is in it, by product and variant.' }),
-    item_count: z.string().meta({ description: 'Sum of the quantities, a decimal as text.' }),
+    item_count: z.number().meta({ description: 'Sum of the quantities; a missing one is 1.' }),
     value: z
       .string()
       .nullable()

@@ -60,6 +60,7 @@ test('every operation shows an answer, and each problem it may answer', () => {
     expect(operation.responses['200']?.content?.['application/json']?.example, path).toBeDefined();
     for (const [status, { content }] of Object.entries(operation.responses)) {
       if (Number(status) < 400) continue;
+      expect(Object.keys(content?.['application/problem+json']?.examples ?? {}), path).not.toEqual([]);
       for (const [type, { value }] of Object.entries(content?.['application/problem+json']?.examples ?? {})) {
         expect(value, path).toMatchObject({ type: `/problems/${type}`, status: Number(status) });
         expect(problemList).toHaveProperty(type);

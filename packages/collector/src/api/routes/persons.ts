@@ -4,7 +4,7 @@ import { Problem } from '../../problems.ts';
 import { filtersOf, pageOf } from '../page.ts';
 import { directionOf, orderParameter, pageParameters, pageSchema, sendPage } from '../page-answer.ts';
 import { personById, personByIdentity, personExists, survivorOf } from '../persons.ts';
-import { described, queryOf } from '../route.ts';
+import { described, jsonAnswer, queryOf } from '../route.ts';
 import type { ApiInstance, ApiOptions } from '../route.ts';
 import { personSchema, transitionSchema } from '../schemas.ts';
 import { personTransitionList } from '../transitions.ts';
@@ -17,7 +17,7 @@ const personParameter = z.object({
   id: z.string().meta({
     format: 'uuid',
     description: 'A person, also by a former id.',
-    examples: ['0b6e8f4e-3b43-8f0c-a1c0-3a7d7a8e6f10'],
+    examples: ['9f772e09-7677-8c8f-aee9-87fc2f68338d'],
   }),
 });
 
@@ -58,7 +58,11 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
     method: 'GET',
     url: '/v1/persons',
     config: { scope: 'read:persons' },
-    schema: { ...lookup, querystring: lookupQuery, response: { 200: personSchema } },
+    schema: {
+      ...lookup,
+      querystring: lookupQuery,
+      response: { 200: jsonAnswer(personSchema, 'The person.') },
+    },
     handler: async (request, reply) => {
       const person = await personByIdentity(pool, request.access, identityOf(request.query));
       if (person === undefined) throw noSuchPerson();
@@ -84,7 +88,7 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
       ...profile,
       params: personParameter,
       querystring: queryOf({}),
-      response: { 200: personSchema, 308: survivorSchema },
+      response: { 200: jsonAnswer(personSchema, 'The person.'), 308: survivorSchema },
     },
     handler: async (request, reply) => {
       const { id } = request.params;
@@ -146,16 +150,12 @@ export async function personRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
   }
 }
 
-const survivorSchema = {
-  description: 'The id is a former one; `Location` names the survivor.',
-  content: {
-    'application/json': {
-      schema: z.object({
-        person_id: z.string().meta({ format: 'uuid', description: 'The person it was joined into.' }),
-      }),
-    },
-  },
-};
+const survivorSchema = jsonAnswer(
+  z.object({
+    person_id: z.string().meta({ format: 'uuid', description: 'The person it was joined into.' }),
+  }),
+  'The id is a former one; `Location` names the survivor.',
+);
 
 function identityOf(query: z.infer<typeof lookupQuery>): { type: string; value: string } {
   if (query.user_id !== undefined) return { type: 'user_id', value: query.user_id };

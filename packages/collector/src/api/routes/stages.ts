@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filtersOf, pageOf } from '../page.ts';
 import { pageParameters, pageSchema, sendPage, timeParameters } from '../page-answer.ts';
-import { described, queryOf } from '../route.ts';
+import { described, jsonAnswer, queryOf } from '../route.ts';
 import type { ApiInstance, ApiOptions } from '../route.ts';
 import { stagePersonSchema, stagesSchema } from '../schemas.ts';
 import { requireStage, stagePersonList, stagesReader } from '../stages.ts';
@@ -21,7 +21,11 @@ export async function stageRoutes(app: ApiInstance, { pool }: ApiOptions): Promi
     method: 'GET',
     url: '/v1/stages',
     config: { scope: 'read:stages' },
-    schema: { ...stages, querystring: queryOf({}), response: { 200: stagesSchema } },
+    schema: {
+      ...stages,
+      querystring: queryOf({}),
+      response: { 200: jsonAnswer(stagesSchema, 'All stages in order.') },
+    },
     handler: (request) => stagesOf(request.access.siteId),
   });
 
