@@ -52,7 +52,7 @@ export async function events(
     requireIngest(key, { origin });
     await rateLimit(key, request);
 
-    const { batch, sent_at: sentAt, context } = batchOf(body, { maxEvents: maxBatchEvents });
+    const { batch, sent_at: sentAt, context, lost } = batchOf(body, { maxEvents: maxBatchEvents });
     const { siteId, oldestLive, consentRequired } = key.site;
     const isTrusted = key.kind === 'secret';
     const options = {
@@ -74,7 +74,7 @@ export async function events(
       metrics.rejected.inc({ reason: verdict.reason });
     }
 
-    if (batch.length > 0) {
+    if (batch.length > 0 || lost !== undefined) {
       const envelope: Envelope = { siteId, receivedAt, isTrusted, ingestedBy: 'events' };
       const userAgent = request.headers['user-agent'];
       if (userAgent !== undefined) envelope.userAgent = userAgent.slice(0, maxUserAgentLength);

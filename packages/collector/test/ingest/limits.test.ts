@@ -93,6 +93,24 @@ describe('sizes', () => {
     });
   });
 
+  test('what the SDK lost is kept, also without an event beside it', async () => {
+    const before = kept(collector.buffer).length;
+    const answer = await post(JSON.stringify({ batch: [], lost: { queue_full: 3 } }));
+    expect(answer.json()).toEqual({ results: [] });
+    expect(kept(collector.buffer)).toHaveLength(before + 1);
+    expect(kept(collector.buffer).at(-1)?.body).toMatchObject({ lost: { queue_full: 3 } });
+  });
+
+  test('property names that mean something to JavaScript mean nothing here', async () => {
+    const event = JSON.stringify(touchpoint({ properties: {} })).replace(
+      '"properties":{}',
+      '"properties":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}',
+    );
+    const answer = await post(`{"__proto__":{"batch":[]},"batch":[${event}]}`);
+    expect(answer.json()).toMatchObject({ results: [{ status: 'accepted' }] });
+    expect('polluted' in {}).toBe(false);
+  });
+
   test('each event is judged alone, and the rejected ones are kept with their reason', async () => {
     const answer = await post(
       JSON.stringify({
