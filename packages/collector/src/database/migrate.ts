@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { Refusal } from '../refusal.ts';
+import { makeSiteViews } from './readers.ts';
 
 const defaultFolder = fileURLToPath(new URL('../../../../migrations', import.meta.url));
 
@@ -124,6 +125,7 @@ async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean)
     // Views are made anew because `create or replace view` cannot rename, reorder or drop a column.
     if (views.length > 0) await client.query('drop schema if exists journey cascade; create schema journey');
     for (const file of views) await runFile(client, `views/${file.name}`, file.text);
+    if (views.length > 0) await makeSiteViews(client);
     await client.query(
       `insert into store.rebuilds (what, checksum) values ('definitions and views', $1)
        on conflict (what) do update set checksum = excluded.checksum, rebuilt_at = now()`,

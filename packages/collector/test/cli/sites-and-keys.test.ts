@@ -105,21 +105,6 @@ test.each([
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
-test('a reader sees the views and no private table', async () => {
-  const role = `reader_${Date.now()}`;
-  const { url } = (await asJson('reader', 'create', role)) as { url: string };
-  const { default: pg } = await import('pg');
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query('select count(*) from sessions');
-    await expect(client.query('select count(*) from store.keys')).rejects.toThrow('permission denied');
-  } finally {
-    await client.end();
-    await db.pool.query(`drop role ${role}`);
-  }
-});
-
 test('help teaches the way from an empty database to the first touchpoint', async () => {
   const { code, stdout } = await milepost(['--help']);
   expect(code).toBe(0);
