@@ -5,6 +5,7 @@ import { Problem } from '../problems.ts';
 import { accessOf, requireScope, SiteSecrets } from './access.ts';
 import type { Access } from './access.ts';
 import { registerDocuments } from './documents.ts';
+import { registerProblemPages } from './problem-pages.ts';
 import type { ApiOptions } from './route.ts';
 import { cartRoutes } from './routes/carts.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -18,6 +19,7 @@ import { transitionRoutes } from './routes/transitions.ts';
  */
 export async function api(app: FastifyInstance, options: ApiOptions): Promise<void> {
   await registerDocuments(app);
+  await registerProblemPages(app);
   await app.register(async (routes: FastifyInstance) => {
     routes.setValidatorCompiler(validatorCompiler);
     routes.setSerializerCompiler(serializerCompiler);

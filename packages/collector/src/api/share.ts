@@ -1,6 +1,6 @@
 /**
- * Shares each answer: those who ask while it is being made get the same one, and so do those who ask within ten times
- * the time that took. So a question may be asked by any number of dashboards and never takes more than a tenth of a
+ * Shares each answer: those who ask while it is being made get the same one, and so do those who ask within four times
+ * the time that took. So a question may be asked by any number of dashboards and never takes more than a fifth of a
  * database connection, while an answer that was cheap is as good as new. A failure is shared by nobody who asks later.
  */
 export function shared<Answer>(
@@ -21,7 +21,7 @@ export function shared<Answer>(
     let until = Number.NEGATIVE_INFINITY;
     try {
       const answer = await make(siteId);
-      until = now() + 10 * (now() - begun);
+      until = now() + 4 * (now() - begun);
       return answer;
     } finally {
       const entry = answers.get(siteId);

@@ -69,6 +69,15 @@ test('every operation shows an answer, and each problem it may answer', () => {
   }
 });
 
+test('the type of each problem can be opened', async () => {
+  for (const [type, { status }] of Object.entries(problemList)) {
+    const answer = await api.app.inject(`/problems/${type}`);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.body).toMatch(new RegExp(`^# ${type}\\n\\n${status}\\.`));
+  }
+  expect((await api.app.inject('/problems/none')).json()).toMatchObject({ type: '/problems/not-found' });
+});
+
 test('a client that has the document is told so', async () => {
   const first = await api.app.inject('/openapi.json');
   const again = await api.app.inject({

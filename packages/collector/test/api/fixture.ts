@@ -1,6 +1,7 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import type pg from 'pg';
 import { buildApp } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app.ts';
 import { createMetrics } from '../../src/operations/metrics.ts';
 import { Deriver } from '../../src/derive/derive.ts';
 import { storeGiven } from '../derive/given.ts';
@@ -19,16 +20,18 @@ export type TestApi = {
   stop: () => Promise<void>;
 };
 
+export const apiConfig: AppOptions['config'] = {
+  roles: new Set(['api']),
+  logLevel: 'silent',
+  trustProxy: false,
+  metricsToken: undefined,
+  rateLimit: 0,
+};
+
 export async function startApi(): Promise<TestApi> {
   const database = await createDatabase();
   const app = await buildApp({
-    config: {
-      roles: new Set(['api']),
-      logLevel: 'silent',
-      trustProxy: false,
-      metricsToken: undefined,
-      rateLimit: 0,
-    },
+    config: apiConfig,
     pool: database.pool,
     buffer: null,
     metrics: createMetrics(),
