@@ -12,7 +12,7 @@ import {
   touchpointView,
 } from './view.ts';
 
-const touchpointsEveryMs = 400;
+const touchpointsEveryMs = 300;
 const figuresEveryMs = 1_000;
 const heartbeatEveryMs = 15_000;
 // a reader that has not taken this much for so long has gone to sleep; it comes back by itself
@@ -85,7 +85,8 @@ export class LiveSite {
         this.#write(': still here\n\n');
         heartbeatDueAt = startedAt + heartbeatEveryMs;
       }
-      await sleep(isAnswered ? touchpointsEveryMs : 2_000);
+      // and where the database is slow, it is asked less: watching must not become its main work
+      await sleep(isAnswered ? Math.max(touchpointsEveryMs, 4 * (Date.now() - startedAt)) : 2_000);
     }
     this.#told.clear();
     this.#since = undefined;

@@ -66,10 +66,9 @@ const nothingYet = { person_id: null, user_id: null, channel: null, is_bot: fals
 
 /** The first time nothing is known, so the window widens until it holds enough; each step reads an index by time. */
 async function newestStored(pool: Pool, siteId: number, since: Date | undefined): Promise<Stored[]> {
-  const hour = 3_600_000;
-  const starts = since
-    ? [since]
-    : [new Date(Date.now() - hour), new Date(Date.now() - 7 * 24 * hour), new Date(0)];
+  const minute = 60_000;
+  const windows = [minute, 60 * minute, 24 * 60 * minute, 30 * 24 * 60 * minute];
+  const starts = since ? [since] : [...windows.map((window) => new Date(Date.now() - window)), new Date(0)];
   let rows: Stored[] = [];
   for (const start of starts) {
     ({ rows } = await pool.query<Stored>(storedQuery, [siteId, start, listLength]));

@@ -71,25 +71,40 @@ pause.addEventListener('click', () => {
 });
 
 localTimes(document);
-const events = new EventSource(`/home/live?site=${main.dataset.site}`);
-for (const part of ['stages', 'tiles', 'carts', 'freshness', 'freshness-worst']) {
-  events.addEventListener(part, ({ data }) => show(part, JSON.parse(data)));
+
+let events = null;
+
+function connect() {
+  events = new EventSource(`/home/live?site=${main.dataset.site}`);
+  for (const part of ['stages', 'tiles', 'carts', 'freshness', 'freshness-worst']) {
+    events.addEventListener(part, ({ data }) => show(part, JSON.parse(data)));
+  }
+  events.addEventListener('touchpoints', ({ data }) => {
+    if (isPaused) waiting = JSON.parse(data);
+    else showTouchpoints(JSON.parse(data));
+  });
+  events.addEventListener('state', ({ data }) => {
+    if (JSON.parse(data) === 'live') showState('live', 'Live');
+    else showState('waiting', 'Waiting for the database');
+  });
+  events.addEventListener('error', () => {
+    // closed for good means refused: the sign-in is over
+    if (events?.readyState === EventSource.CLOSED) showState('gone', 'Signed out; reload the page');
+    else showState('waiting', 'Connecting again');
+  });
 }
-events.addEventListener('touchpoints', ({ data }) => {
-  if (isPaused) waiting = JSON.parse(data);
-  else showTouchpoints(JSON.parse(data));
-});
-events.addEventListener('state', ({ data }) => {
-  if (JSON.parse(data) === 'live') showState('live', 'Live');
-  else showState('waiting', 'Waiting for the database');
-});
-events.addEventListener('error', () => {
-  // closed for good means refused: the sign-in is over
-  if (events.readyState === EventSource.CLOSED) showState('gone', 'Signed out; reload the page');
-  else showState('waiting', 'Connecting again');
-});
-addEventListener('pagehide', () => events.close());
-addEventListener('pageshow', (event) => event.persisted && location.reload());
+
+// Only a page that is looked at listens: browsers hold few connections to one host, and the database is asked less.
+function listenWhileVisible() {
+  if (document.visibilityState === 'visible') {
+    if (!events) connect();
+  } else {
+    events?.close();
+    events = null;
+  }
+}
+document.addEventListener('visibilitychange', listenWhileVisible);
+listenWhileVisible();
 
 const site = document.getElementById('site');
 if (site) {
