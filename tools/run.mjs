@@ -124,6 +124,8 @@ env['PATH'] = [
   process.env['PATH'] ?? '',
 ].join(delimiter);
 installWorkspace();
+// Node keeps what it compiled, which takes a third off every start.
+env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules', '.cache', 'node');
 
 const child = spawn(command, args, { cwd: root, env, stdio: 'inherit', shell: process.platform === 'win32' });
 // A terminal sends Ctrl-C to the whole group; a signal sent to the launcher alone is passed on.
