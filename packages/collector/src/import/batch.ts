@@ -29,7 +29,7 @@ export async function storeBatch(pool: pg.Pool, options: BatchOptions): Promise<
     Object.assign(record, next);
     return batch.rejects;
   } catch (error) {
-    if (remedyFor(error) !== 'bisect' || batch.rows.length === 0) throw error;
+    if (remedyFor(error, 'check') !== 'bisect' || batch.rows.length === 0) throw error;
     if (batch.rows.length === 1) {
       const [row] = batch.rows;
       if (row === undefined) throw error;
@@ -84,6 +84,6 @@ async function commit(pool: pg.Pool, options: BatchOptions): Promise<ImportRecor
     await client.query('rollback').catch(() => undefined); // the first error is the one to tell
     throw error;
   } finally {
-    client.release(failure !== undefined && remedyFor(failure) !== 'bisect');
+    client.release(failure !== undefined && remedyFor(failure, 'check') !== 'bisect');
   }
 }

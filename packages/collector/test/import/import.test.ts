@@ -5,11 +5,13 @@ import { gzipSync } from 'node:zlib';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
+import { deriveUntilIdle } from '../../src/derive/index.ts';
 import { type ImportOptions, importFile } from '../../src/import/import.ts';
 import { formatOf } from '../../src/import/lines.ts';
 import { parseMapping } from '../../src/import/mapping.ts';
 import { type TestDatabase, createDatabase } from '../support/database.ts';
 import { createSite } from '../support/site.ts';
+import { triggersOf } from './triggers.ts';
 
 let database: TestDatabase;
 let folder: string;
@@ -33,8 +35,8 @@ function fileOf(name: string, content: string | Buffer): string {
   return file;
 }
 
-function run(file: string, options: Partial<ImportOptions> = {}) {
-  return importFile(database.pool, {
+function run(file: string, options: Partial<ImportOptions> = {}, pool = database.pool) {
+  return importFile(pool, {
     file,
     siteId,
     format: formatOf(file),
@@ -202,6 +204,31 @@ test('an import that was stopped goes on where it was, and ends like one that wa
     duplicates: 9_000,
     resumedAfterLine: 0,
   });
+});
+
+test('a cart left in 1997 has its place in history and arms no trigger', async () => {
+  const line = {
+    name: 'add_to_cart',
+    user_id: 'ada',
+    occurred_at: '1997-03-01T10:00:00Z',
+    properties: { cart_id: 'c', currency: 'EUR', items: [{ item_id: 'cd', price: 12.5 }] },
+  };
+  // A database of its own: what the other tests stored waits there to be derived.
+  const own = await createDatabase();
+  const site = await createSite(own.pool);
+  await run(fileOf('cart.ndjson', JSON.stringify(line)), { siteId: site.siteId }, own.pool);
+  await deriveUntilIdle(own.pool);
+  const { rows } = await own.pool.query(
+    `select state, abandonment_count::integer as abandonment_count, value::float8 as value,
+       to_char(first_abandoned_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as abandoned
+     from journey.carts where site_id = $1`,
+    [site.siteId],
+  );
+  expect(rows).toEqual([
+    { state: 'expired', abandonment_count: 1, value: 12.5, abandoned: '1997-03-01 11:00' },
+  ]);
+  expect(await triggersOf(own.pool, site.siteId)).toBe(0);
+  await own.drop();
 });
 
 test('text that PostgreSQL cannot hold is stored without what it cannot hold', async () => {
