@@ -125,8 +125,9 @@ create table store.batches (
 comment on table store.batches is
   'Touchpoints stored and not yet derived: parallel arrays of site and id, one row per commit of a writer.';
 
--- Rows are appended in about the order received, so a few bytes per 32 pages find the newest ones.
-create index touchpoints_received_at on store.touchpoints using brin (received_at) with (pages_per_range = 32);
+-- Rows are appended in about the order received, so a few bytes per 128 pages find the newest ones.
+create index touchpoints_received_at on store.touchpoints
+  using brin (received_at) with (pages_per_range = 128, autosummarize = on);
 
 create table store.imports (
   site_id integer not null,

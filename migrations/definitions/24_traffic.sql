@@ -28,6 +28,39 @@ begin
 end
 $$;
 
+-- The query of the page a touchpoint happened on, if it names a campaign or a click id; null otherwise.
+create or replace function store.campaign_query_of(context jsonb) returns text
+language sql immutable parallel safe
+return case
+  when context #>> '{page,url}' ~ '[?&](utm_[a-z]+|gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then context #>> '{page,url}'
+  when context #>> '{page,search}' ~ '[?&](utm_[a-z]+|gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then context #>> '{page,search}'
+end;
+
+-- The click ids of a touchpoint as `name=value`, in order of precedence: from the campaign, the list of click ids, the query.
+create or replace function store.click_ids_of(campaign jsonb, clicks jsonb, query text) returns text[]
+language plpgsql immutable parallel safe
+as $$
+declare
+  name text;
+  click text;
+  result text[] := '{}';
+begin
+  if clicks is null and query is null and not campaign ?| array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] then
+    return result;
+  end if;
+  foreach name in array array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] loop
+    click := coalesce(store.text_of(campaign -> name), store.text_of(clicks -> name));
+    if click is null and query is not null then
+      click := store.parameter_of(query, name);
+    end if;
+    if click is not null then
+      result := result || (name || '=' || click);
+    end if;
+  end loop;
+  return result;
+end
+$$;
+
 -- The campaign tuple of a touchpoint as one text, null when it brings none: source, medium, name, id and click ids.
 create or replace function store.campaign_key(context jsonb) returns text
 language plpgsql immutable parallel safe
@@ -35,28 +68,26 @@ as $$
 declare
   campaign jsonb := context -> 'campaign';
   clicks jsonb := context -> 'click_ids';
-  query text := context -> 'page' ->> 'url';
+  query text := store.campaign_query_of(context);
   parts text[];
 begin
-  if query is null or position('?' in query) = 0 then
-    query := context -> 'page' ->> 'search';
-  end if;
-  if campaign is null and clicks is null and (query is null or query !~ '[?&](utm_|[a-z_]*cl(id|ick)|gbraid=|wbraid=|li_fat_id=)') then
+  if campaign is null and clicks is null and query is null then
     return null;
   end if;
   parts := array[
-    coalesce(store.text_of(campaign -> 'source'), store.parameter_of(query, 'utm_source'), ''),
-    coalesce(store.text_of(campaign -> 'medium'), store.parameter_of(query, 'utm_medium'), ''),
-    coalesce(store.text_of(campaign -> 'name'), store.parameter_of(query, 'utm_campaign'), ''),
-    coalesce(store.text_of(campaign -> 'id'), store.parameter_of(query, 'utm_id'), ''),
-    array_to_string(array(
-      select names.name || '=' || coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name))
-      from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
-      where coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name)) is not null
-      order by names.position
-    ), '&')
+    store.text_of(campaign -> 'source'), store.text_of(campaign -> 'medium'),
+    store.text_of(campaign -> 'name'), store.text_of(campaign -> 'id')
   ];
-  return nullif(array_to_string(parts, E'\x1f'), E'\x1f\x1f\x1f\x1f');
+  if query is not null then
+    parts := array[
+      coalesce(parts[1], store.parameter_of(query, 'utm_source')), coalesce(parts[2], store.parameter_of(query, 'utm_medium')),
+      coalesce(parts[3], store.parameter_of(query, 'utm_campaign')), coalesce(parts[4], store.parameter_of(query, 'utm_id'))
+    ];
+  end if;
+  return nullif(
+    array_to_string(parts, E'\x1f', '') || E'\x1f' || array_to_string(store.click_ids_of(campaign, clicks, query), '&'),
+    E'\x1f\x1f\x1f\x1f'
+  );
 end
 $$;
 
@@ -101,7 +132,7 @@ as $$
 declare
   campaign jsonb := context -> 'campaign';
   clicks jsonb := context -> 'click_ids';
-  query text := context -> 'page' ->> 'url';
+  query text := store.campaign_query_of(context);
   referrer text;
   category text;
   found store.traffic;
@@ -112,9 +143,6 @@ begin
     return found;
   end if;
 
-  if query is null or position('?' in query) = 0 then
-    query := context -> 'page' ->> 'search';
-  end if;
   found.source := coalesce(store.text_of(campaign -> 'source'), store.parameter_of(query, 'utm_source'));
   found.medium := coalesce(store.text_of(campaign -> 'medium'), store.parameter_of(query, 'utm_medium'));
   found.campaign := coalesce(store.text_of(campaign -> 'name'), store.parameter_of(query, 'utm_campaign'));
@@ -122,11 +150,7 @@ begin
   found.content := coalesce(store.text_of(campaign -> 'content'), store.parameter_of(query, 'utm_content'));
 
   if found.source is null and found.medium is null and found.campaign is null then
-    select names.name into click
-    from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
-    where coalesce(store.text_of(campaign -> names.name), store.text_of(clicks -> names.name), store.parameter_of(query, names.name)) is not null
-    order by names.position
-    limit 1;
+    click := split_part((store.click_ids_of(campaign, clicks, query))[1], '=', 1);
     if click is not null then
       found.source := case
         when click in ('gclid', 'gbraid', 'wbraid', 'dclid') then 'google'

@@ -60,6 +60,7 @@ begin
     identity_id uuid not null,
     is_replayed boolean not null,
     is_loaded boolean not null default false,
+    is_steady boolean not null default false, -- its new touchpoints only lengthen its last spell
     primary key (site_id, identity_id)
   ) on commit preserve rows;
 
@@ -121,12 +122,20 @@ begin
     person_id uuid not null,
     cart store.cart_state not null
   ) on commit preserve rows;
+  create index if not exists work_carts_person on work_carts (site_id, person_id);
 
   create temporary table if not exists work_stages (
     site_id integer not null,
     person_id uuid not null,
     machine store.stage_state not null,
     primary key (site_id, person_id)
+  ) on commit preserve rows;
+
+  -- Parts of days, before (weight -1) and now (weight 1).
+  create temporary table if not exists work_day_parts (
+    weight integer not null,
+    like store.person_days,
+    primary key (weight, site_id, person_id, day, channel, source, campaign, device)
   ) on commit preserve rows;
 
   create temporary table if not exists work_days (
@@ -140,6 +149,7 @@ $$;
 
 create or replace function store.clear_work_tables() returns void
 language plpgsql
+set enable_seqscan = on
 as $$
 begin
   delete from work_sites;
@@ -153,6 +163,7 @@ begin
   delete from work_carts;
   delete from work_stages;
   delete from work_days;
+  delete from work_day_parts;
 end
 $$;
 
@@ -161,7 +172,7 @@ language plpgsql
 as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_spells, work_persons, work_orders, work_session_rows,
-    work_sessions, work_carts, work_stages, work_days;
+    work_sessions, work_carts, work_stages, work_days, work_day_parts;
 end
 $$;
 
@@ -195,18 +206,29 @@ begin
     true, touchpoints.type not in ('identify', 'group', 'alias'),
     touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
       and touchpoints.type not in ('identify', 'group', 'alias'),
-    null, touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+    (
+      select identities.person_id
+      from identities
+      where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
+        and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+          <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
+      order by identities.spell desc
+      limit 1
+    ), touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
     touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
   from unnest(load_new_touchpoints.sites, load_new_touchpoints.touchpoints) as new_touchpoints (site_id, touchpoint_id)
-  join store.touchpoints
-    on touchpoints.site_id = new_touchpoints.site_id
-    and touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
+  cross join lateral (
+    select touchpoints.*
+    from store.touchpoints
+    where touchpoints.site_id = new_touchpoints.site_id and touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
+    offset 0
+  ) as touchpoints
   where touchpoints.bot_reason is null and touchpoints.internal_reason is null
   on conflict do nothing;
 end
 $$;
 
--- Whose each touchpoint on the workbench is, by the spells of its lead identity. Answers through person_id.
+-- Says anew whose the touchpoints are of identities whose spells have changed since they were put on the workbench.
 create or replace function store.resolve_work_touchpoints() returns void
 language plpgsql
 as $$
@@ -222,7 +244,10 @@ begin
     order by identities.spell desc
     limit 1
   )
-  where work_touchpoints.person_id is null;
+  from work_identities
+  where not work_identities.is_steady
+    and work_touchpoints.site_id = work_identities.site_id
+    and work_touchpoints.identity_id = work_identities.identity_id;
 end
 $$;
 
@@ -249,12 +274,23 @@ begin
       false, touchpoints.type not in ('identify', 'group', 'alias'),
       touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
         and touchpoints.type not in ('identify', 'group', 'alias'),
-      null, touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+      (
+        select identities.person_id
+        from identities
+        where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
+          and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+            <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
+        order by identities.spell desc
+        limit 1
+      ), touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
       touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
     from work_identities
-    join store.touchpoints
-      on touchpoints.site_id = work_identities.site_id
-      and touchpoints.identity_id = work_identities.identity_id
+    cross join lateral (
+      select touchpoints.*
+      from store.touchpoints
+      where touchpoints.site_id = work_identities.site_id and touchpoints.identity_id = work_identities.identity_id
+      offset 0
+    ) as touchpoints
     where work_identities.is_replayed and not work_identities.is_loaded
       and touchpoints.bot_reason is null and touchpoints.internal_reason is null
       and touchpoints.batch_id not in (select batches.batch_id from store.batches)

@@ -5,20 +5,24 @@ create or replace function store.derive_identities() returns void
 language plpgsql
 as $$
 begin
-  -- Which identities are at hand, and which of them got a touchpoint older than their last.
-  insert into work_identities (site_id, identity_id, is_replayed)
+  -- Which identities are at hand; which of them got a touchpoint older than their last; and which merely go on, with no
+  -- user they were not seen with last.
+  insert into work_identities (site_id, identity_id, is_replayed, is_steady)
   select
     work_touchpoints.site_id, work_touchpoints.identity_id,
-    bool_or(coalesce(
+    bool_or(last_spell.type <> 'user_id' -- a user id has one spell for ever: nothing in it depends on order
+      and (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
+        > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)) is true,
+    bool_and(last_spell.type = 'user_id' or (
       (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
-        > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false))
+        <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+      and (work_touchpoints.user_id is null or work_touchpoints.user_id is not distinct from last_spell.user_id)
+    )) is true
   from work_touchpoints
   left join lateral (
-    select identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
+    select identities.type, identities.user_id, identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
     from identities
-    where identities.site_id = work_touchpoints.site_id
-      and identities.identity_id = work_touchpoints.identity_id
-      and identities.type <> 'user_id' -- a user id has one spell for ever: nothing in it depends on order
+    where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
     order by identities.spell desc
     limit 1
   ) as last_spell on true
@@ -26,6 +30,7 @@ begin
   group by work_touchpoints.site_id, work_touchpoints.identity_id
   on conflict do nothing;
 
+  perform store.lengthen_spells();
   perform store.load_replays();
   perform store.compute_spells();
   perform store.store_spells();
@@ -33,9 +38,36 @@ begin
 end
 $$;
 
--- Fills work_spells for the identities at hand: from their last spell on, or from the beginning when replayed.
+-- The common case: the last spell goes on.
+create or replace function store.lengthen_spells() returns void
+language plpgsql
+as $$
+begin
+  update identities
+  set last_seen_at = (latest.last_key).at, last_sequence = (latest.last_key).sequence, last_touchpoint_id = (latest.last_key).touchpoint_id
+  from (
+    select work_touchpoints.site_id, work_touchpoints.identity_id,
+      (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
+        order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key
+    from work_identities
+    join work_touchpoints
+      on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
+    where work_identities.is_steady and work_touchpoints.anonymous_id is not null
+    group by work_touchpoints.site_id, work_touchpoints.identity_id
+  ) as latest
+  where identities.site_id = latest.site_id and identities.identity_id = latest.identity_id
+    and identities.spell = (
+      select max(spells.spell)
+      from identities as spells
+      where spells.site_id = latest.site_id and spells.identity_id = latest.identity_id
+    );
+end
+$$;
+
+-- Fills work_spells for the identities at hand that do not merely go on: from their last spell on, or from the beginning when replayed.
 create or replace function store.compute_spells() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_spells
@@ -63,7 +95,8 @@ begin
         and store.identity_id(typed_identities.key, typed_values.value) = work_touchpoints.identity_id
       limit 1
     ) as typed on true
-    where (work_identities.is_replayed or work_touchpoints.is_new)
+    where not work_identities.is_steady
+      and (work_identities.is_replayed or work_touchpoints.is_new)
       and (work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null)
 
     union all
@@ -82,7 +115,7 @@ begin
       order by identities.spell desc
       limit 1
     ) as identities
-    where not work_identities.is_replayed and identities.type <> 'user_id'
+    where not work_identities.is_steady and not work_identities.is_replayed and identities.type <> 'user_id'
   ),
 
   changes as (
@@ -163,7 +196,7 @@ begin
     left join work_spells
       on work_spells.site_id = identities.site_id and work_spells.identity_id = identities.identity_id
       and work_spells.spell = identities.spell
-    where identities.type <> 'user_id'
+    where identities.type <> 'user_id' and not work_identities.is_steady
       and case when work_spells.site_id is null then work_identities.is_replayed
       else (identities.person_id, identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
         is distinct from (work_spells.person_id, work_spells.from_at, work_spells.from_sequence, work_spells.from_touchpoint_id) end

@@ -16,8 +16,9 @@ begin
     case when told.kind = 'order' then coalesce(
       store.amount_of(told.properties -> 'value'),
       store.amount_of(told.properties -> 'revenue'),
-      greatest(0, store.amount_of(told.properties -> 'total') - coalesce(store.amount_of(told.properties -> 'tax'), 0)
-        - coalesce(store.amount_of(told.properties -> 'shipping'), 0)),
+      case when store.amount_of(told.properties -> 'total') is not null then greatest(0,
+        store.amount_of(told.properties -> 'total') - coalesce(store.amount_of(told.properties -> 'tax'), 0)
+        - coalesce(store.amount_of(told.properties -> 'shipping'), 0)) end,
       store.items_total(store.items_of(told.properties))
     ) end,
     case when told.kind = 'order' then store.amount_of(told.properties -> 'tax') end,
@@ -71,6 +72,7 @@ $$;
 -- the most trusted touchpoint with a user id, else of the earliest. Session and channel follow in derive_order_sessions.
 create or replace function store.derive_orders() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into orders (
@@ -81,8 +83,12 @@ begin
     select order_touchpoints.*,
       row(order_touchpoints.occurred_at, order_touchpoints.sequence, order_touchpoints.touchpoint_id)::store.order_key as order_key
     from work_orders
-    join order_touchpoints
-      on order_touchpoints.site_id = work_orders.site_id and order_touchpoints.order_id = work_orders.order_id
+    cross join lateral (
+      select order_touchpoints.*
+      from order_touchpoints
+      where order_touchpoints.site_id = work_orders.site_id and order_touchpoints.order_id = work_orders.order_id
+      offset 0
+    ) as order_touchpoints
     where order_touchpoints.kind = 'order'
   ),
 

@@ -33,8 +33,10 @@ create or replace aggregate store.session_of(
   store.session_state, uuid, timestamptz, uuid, text, interval, interval, boolean
 ) (sfunc = store.session_step, stype = store.session_state);
 
-create or replace function store.derive_sessions() returns void
+-- Fills work_session_rows for the visitors at hand: from their last session on, or from the beginning when replayed.
+create or replace function store.compute_sessions() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_session_rows
@@ -57,7 +59,6 @@ begin
       work_touchpoints.sequence, work_touchpoints.person_id, work_touchpoints.anonymous_id, work_touchpoints.name,
       work_touchpoints.type, work_touchpoints.source, work_touchpoints.properties, work_touchpoints.context,
       row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key,
-      store.campaign_key(work_touchpoints.context) as campaign_key,
       store.session_of(
         case when last_sessions.session_id is not null then
           row(last_sessions.session_id, last_sessions.started_at, last_sessions.ended_at, last_sessions.person_id,
@@ -124,6 +125,15 @@ begin
     from store.traffic_of(gathered.first_context, gathered.first_source, work_sites.own_hosts) as found
     where last_sessions.session_id is null
   ) as traffic;
+
+end
+$$;
+
+create or replace function store.derive_sessions() returns void
+language plpgsql
+as $$
+begin
+  perform store.compute_sessions();
 
   insert into work_sessions
   select work_session_rows.site_id, work_session_rows.session_id, work_session_rows.identity_id,

@@ -279,12 +279,60 @@ begin
 end
 $$;
 
-create or replace function store.derive_carts() returns void
+-- Fills work_carts for the persons at hand: from their live carts on, or from the beginning when replayed.
+create or replace function store.compute_carts() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_carts
-  with happenings as (
+  with closing as (
+    -- Orders that may close a cart of somebody at hand (the holder): for who is replayed all their own, and all that name
+    -- a cart id of theirs; for the others those new in this transaction.
+    select work_persons.person_id as holder_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
+      orders.first_touchpoint_id, orders.cart_id, orders.person_id
+    from work_persons
+    cross join lateral (
+      select orders.* from orders
+      where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
+      offset 0
+    ) as orders
+    where work_persons.is_replayed
+    union
+    select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
+      orders.first_touchpoint_id, orders.cart_id, orders.person_id
+    from work_persons
+    cross join lateral (
+      select cart_holders.* from cart_holders
+      where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
+      offset 0
+    ) as cart_holders
+    cross join lateral (
+      select orders.* from orders
+      where orders.site_id = cart_holders.site_id and orders.cart_id = cart_holders.cart_id
+      offset 0
+    ) as orders
+    where work_persons.is_replayed
+    union
+    select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
+      orders.first_touchpoint_id, orders.cart_id, orders.person_id
+    from work_orders
+    cross join lateral (
+      select orders.* from orders
+      where orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+      offset 0
+    ) as orders
+    cross join lateral (
+      select orders.person_id as holder_id
+      union
+      select cart_holders.person_id from cart_holders
+      where cart_holders.site_id = orders.site_id and cart_holders.cart_id = orders.cart_id
+    ) as holders
+    join work_persons on work_persons.site_id = orders.site_id and work_persons.person_id = holders.holder_id
+    where not work_persons.is_replayed and not work_orders.is_known
+  ),
+
+  happenings as (
     select
       work_persons.site_id, work_persons.person_id, work_touchpoints.name as kind, work_touchpoints.occurred_at as at,
       work_touchpoints.sequence, work_touchpoints.touchpoint_id,
@@ -298,48 +346,20 @@ begin
 
     union all
 
-    -- Orders of this person's own, and orders that name a cart this person holds.
-    select work_persons.site_id, work_persons.person_id, 'order', closing.occurred_at, closing.first_sequence,
-      closing.first_touchpoint_id, closing.cart_id, null, closing.order_id, closing.is_cart_known
-    from work_persons
-    cross join lateral (
-      select concerning.*,
+    select
+      concerning.site_id, concerning.holder_id, 'order', concerning.occurred_at, concerning.first_sequence,
+      concerning.first_touchpoint_id, concerning.cart_id, null, concerning.order_id, concerning.is_cart_known
+    from (
+      select closing.*,
         exists (
           select from cart_holders
-          where cart_holders.site_id = concerning.site_id and cart_holders.cart_id = concerning.cart_id
+          where cart_holders.site_id = closing.site_id and cart_holders.cart_id = closing.cart_id
             and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-              < (concerning.occurred_at, concerning.first_sequence, concerning.first_touchpoint_id)
+              < (closing.occurred_at, closing.first_sequence, closing.first_touchpoint_id)
         ) as is_cart_known
-      from (
-        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
-          orders.cart_id, orders.person_id
-        from orders
-        where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
-          and work_persons.is_replayed
-        union
-        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
-          orders.cart_id, orders.person_id
-        from cart_holders
-        join orders on orders.site_id = cart_holders.site_id and orders.cart_id = cart_holders.cart_id
-        where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
-          and work_persons.is_replayed
-        union
-        select orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id,
-          orders.cart_id, orders.person_id
-        from work_orders
-        join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
-        where not work_persons.is_replayed and not work_orders.is_known and orders.site_id = work_persons.site_id
-          and (
-            orders.person_id = work_persons.person_id
-            or exists (
-              select from cart_holders
-              where cart_holders.site_id = orders.site_id and cart_holders.cart_id = orders.cart_id
-                and cart_holders.person_id = work_persons.person_id
-            )
-          )
-      ) as concerning
-    ) as closing
-    where closing.is_cart_known or closing.person_id = work_persons.person_id
+      from closing
+    ) as concerning
+    where concerning.is_cart_known or concerning.person_id = concerning.holder_id
   ),
 
   live as (
@@ -350,8 +370,14 @@ begin
         carts.lines, carts.currency, carts.recovery_url, carts.order_id, carts.closed_at
       )::store.cart_state order by carts.opened_at, carts.cart_key) as carts
     from work_persons
-    join carts on carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
-    where not work_persons.is_replayed and carts.state in ('open', 'abandoned')
+    cross join lateral (
+      select carts.*
+      from carts
+      where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+        and carts.state in ('open', 'abandoned')
+      offset 0
+    ) as carts
+    where not work_persons.is_replayed
     group by carts.site_id, carts.person_id
   ),
 
@@ -387,6 +413,14 @@ begin
     cart.recovery_url, cart.order_id, cart.closed_at)::store.cart_state
   from folded
   cross join lateral unnest(folded.carts) as cart;
+end
+$$;
+
+create or replace function store.derive_carts() returns void
+language plpgsql
+as $$
+begin
+  perform store.compute_carts();
 
   delete from carts
   using work_persons

@@ -78,8 +78,9 @@ create or replace aggregate store.stages_of(
 ) (sfunc = store.stage_step, stype = store.stage_state);
 
 -- Runs the machine for the persons at hand, from where they stand or, when replayed, from the beginning.
-create or replace function store.derive_stages() returns void
+create or replace function store.compute_stages() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_stages
@@ -146,8 +147,21 @@ begin
   join work_sites on work_sites.site_id = happenings.site_id
   join store.model_machines
     on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-  left join persons on persons.site_id = happenings.site_id and persons.person_id = happenings.person_id
+  left join lateral (
+    select persons.*
+    from persons
+    where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+    offset 0
+  ) as persons on true
   group by happenings.site_id, happenings.person_id;
+end
+$$;
+
+create or replace function store.derive_stages() returns void
+language plpgsql
+as $$
+begin
+  perform store.compute_stages();
 
   delete from stage_transitions
   using work_persons

@@ -12,7 +12,12 @@ begin
       persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
       work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id))
   from work_touchpoints
-  left join persons on persons.site_id = work_touchpoints.site_id and persons.person_id = work_touchpoints.person_id
+  left join lateral (
+    select persons.*
+    from persons
+    where persons.site_id = work_touchpoints.site_id and persons.person_id = work_touchpoints.person_id
+    offset 0
+  ) as persons on true
   where work_touchpoints.is_new
   group by work_touchpoints.site_id, work_touchpoints.person_id
   on conflict (site_id, person_id) do update set is_replayed = true
@@ -20,7 +25,7 @@ begin
 end
 $$;
 
-create or replace function store.derive_persons() returns void
+create or replace function store.delete_empty_persons() returns void
 language plpgsql
 as $$
 begin
@@ -33,7 +38,14 @@ begin
       select from work_touchpoints
       where work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
     );
+end
+$$;
 
+create or replace function store.derive_persons() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
   insert into persons (
     site_id, person_id, user_id, first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
     state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, is_buyer, next_due_at
@@ -70,7 +82,7 @@ begin
     coalesce((seen.last_key).sequence, persons.last_sequence),
     coalesce((seen.last_key).touchpoint_id, persons.last_touchpoint_id),
     case when not work_persons.is_replayed and persons.first_channel is not null then persons.first_channel
-    else store.channel_of_touchpoint(work_persons.site_id, seen.first_activity_id) end,
+    else store.channel_of_first(work_persons.site_id, seen.first_activity_id) end,
     case
       when seen.has_traits or (work_persons.is_replayed and persons.traits is not null)
         then store.traits_after(work_persons.site_id, work_persons.person_id, work_persons.is_replayed, persons.traits)
@@ -97,7 +109,12 @@ begin
   join store.model_machines
     on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
   left join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id
-  left join persons on persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+  left join lateral (
+    select persons.*
+    from persons
+    where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+    offset 0
+  ) as persons on true
   left join lateral (
     select
       min(store.cart_due_at(work_carts.cart, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry)) as due_at,
@@ -123,29 +140,23 @@ begin
 end
 $$;
 
--- The channel a touchpoint came by: its session's, outside sessions its own.
-create or replace function store.channel_of_touchpoint(site integer, touchpoint uuid) returns text
+-- The channel of a person's first touchpoint: its session's, which it began; outside sessions its own.
+create or replace function store.channel_of_first(site integer, touchpoint uuid) returns text
 language plpgsql stable
 as $$
+declare
+  found_channel text;
 begin
-  return (
-    select coalesce(
-      (
-        select sessions.channel
-        from sessions
-        where work_touchpoints.in_session
-          and sessions.site_id = work_touchpoints.site_id and sessions.identity_id = work_touchpoints.identity_id
-          and (sessions.started_at, sessions.started_sequence, sessions.session_id)
-            <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-        order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
-        limit 1
-      ),
-      (store.traffic_of(work_touchpoints.context, work_touchpoints.source, work_sites.own_hosts)).channel
-    )
+  select sessions.channel into found_channel
+  from sessions
+  where sessions.site_id = channel_of_first.site and sessions.session_id = channel_of_first.touchpoint;
+  if found_channel is null then
+    select (store.traffic_of(work_touchpoints.context, work_touchpoints.source, work_sites.own_hosts)).channel into found_channel
     from work_touchpoints
     join work_sites on work_sites.site_id = work_touchpoints.site_id
-    where work_touchpoints.site_id = channel_of_touchpoint.site and work_touchpoints.touchpoint_id = channel_of_touchpoint.touchpoint
-  );
+    where work_touchpoints.site_id = channel_of_first.site and work_touchpoints.touchpoint_id = channel_of_first.touchpoint;
+  end if;
+  return found_channel;
 end
 $$;
 
@@ -155,7 +166,7 @@ language plpgsql stable
 as $$
 begin
   return (
-    select coalesce(jsonb_object_agg(latest.key, latest.value) filter (where latest.value <> 'null'::jsonb), '{}')
+    select jsonb_object_agg(latest.key, latest.value) filter (where latest.value <> 'null'::jsonb)
     from (
       select distinct on (said.key) said.key, said.value
       from (

@@ -1,6 +1,6 @@
 -- Conversion metrics (SEMANTICS 8): a person's part in a day, and the sums of all persons' parts, kept by differences.
 
-create or replace function store.derive_metrics() returns void
+create or replace function store.mark_days() returns void
 language plpgsql
 as $$
 begin
@@ -32,7 +32,16 @@ begin
     where work_persons.is_replayed
   ) as days
   on conflict do nothing;
+end
+$$;
 
+-- A person's day as the sessions, orders and refunds say it, beside what was said before.
+create or replace function store.compute_days() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_day_parts
   with parts as (
     select
       work_days.site_id, work_days.person_id, work_days.day, sessions.channel, sessions.source, sessions.campaign, sessions.device,
@@ -43,10 +52,14 @@ begin
       0 as conversions, 0 as orders, 0::numeric as revenue, 0::numeric as refunded, 0 as unconverted_orders
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
-    join sessions
-      on sessions.site_id = work_days.site_id and sessions.person_id = work_days.person_id
-      and sessions.started_at >= work_days.day::timestamp at time zone work_sites.time_zone
-      and sessions.started_at < (work_days.day + 1)::timestamp at time zone work_sites.time_zone
+    cross join lateral (
+      select sessions.*
+      from sessions
+      where sessions.site_id = work_days.site_id and sessions.person_id = work_days.person_id
+        and sessions.started_at >= work_days.day::timestamp at time zone work_sites.time_zone
+        and sessions.started_at < (work_days.day + 1)::timestamp at time zone work_sites.time_zone
+      offset 0
+    ) as sessions
 
     union all
 
@@ -57,7 +70,13 @@ begin
       case when orders.currency = work_sites.currency then 0 else 1 end
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
-    join orders on orders.site_id = work_days.site_id and orders.person_id = work_days.person_id and orders.day = work_days.day
+    cross join lateral (
+      select orders.*
+      from orders
+      where orders.site_id = work_days.site_id and orders.person_id = work_days.person_id
+      offset 0
+    ) as orders
+    where orders.day = work_days.day
 
     union all
 
@@ -66,8 +85,18 @@ begin
       0, 0, 0, 0, 0, refunds.amount, 0
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
-    join orders on orders.site_id = work_days.site_id and orders.person_id = work_days.person_id
-    join refunds on refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
+    cross join lateral (
+      select orders.*
+      from orders
+      where orders.site_id = work_days.site_id and orders.person_id = work_days.person_id
+      offset 0
+    ) as orders
+    cross join lateral (
+      select refunds.*
+      from refunds
+      where refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
+      offset 0
+    ) as refunds
     where orders.currency = work_sites.currency and refunds.amount > 0
       and (refunds.occurred_at at time zone work_sites.time_zone)::date = work_days.day
   ),
@@ -81,61 +110,72 @@ begin
       sum(parts.refunded) as refunded, sum(parts.unconverted_orders)::integer as unconverted_orders
     from parts
     group by parts.site_id, parts.person_id, parts.day, parts.channel, coalesce(parts.source, ''), coalesce(parts.campaign, ''), coalesce(parts.device, '')
-  ),
+  )
 
-  days_before as (
+  select 1, days_now.site_id, days_now.person_id, days_now.day, days_now.channel, days_now.source, days_now.campaign,
+    days_now.device, days_now.sessions, days_now.converting_sessions, days_now.conversions, days_now.orders,
+    days_now.revenue, days_now.refunded, days_now.unconverted_orders
+  from days_now;
+
+  insert into work_day_parts
+  select -1, days_before.*
+  from work_days
+  cross join lateral (
     select person_days.*
-    from work_days
-    join person_days
-      on person_days.site_id = work_days.site_id and person_days.person_id = work_days.person_id and person_days.day = work_days.day
-  ),
+    from person_days
+    where person_days.site_id = work_days.site_id and person_days.person_id = work_days.person_id and person_days.day = work_days.day
+    offset 0
+  ) as days_before;
+end
+$$;
 
-  gone as (
-    delete from person_days
-    using days_before
-    where person_days.site_id = days_before.site_id and person_days.person_id = days_before.person_id
-      and person_days.day = days_before.day and person_days.channel = days_before.channel
-      and person_days.source = days_before.source and person_days.campaign = days_before.campaign
-      and person_days.device = days_before.device
-      and not exists (
-        select from days_now
-        where days_now.site_id = days_before.site_id and days_now.person_id = days_before.person_id
-          and days_now.day = days_before.day and days_now.channel = days_before.channel
-          and days_now.source = days_before.source and days_now.campaign = days_before.campaign
-          and days_now.device = days_before.device
-      )
-  ),
+create or replace function store.derive_metrics() returns void
+language plpgsql
+as $$
+begin
+  perform store.mark_days();
+  perform store.compute_days();
 
-  told as (
-    insert into person_days
-    select days_now.site_id, days_now.person_id, days_now.day, days_now.channel, days_now.source, days_now.campaign,
-      days_now.device, days_now.sessions, days_now.converting_sessions, days_now.conversions, days_now.orders,
-      days_now.revenue, days_now.refunded, days_now.unconverted_orders
-    from days_now
-    on conflict (site_id, person_id, day, channel, source, campaign, device) do update set
-      sessions = excluded.sessions, converting_sessions = excluded.converting_sessions, conversions = excluded.conversions,
-      orders = excluded.orders, revenue = excluded.revenue, refunded = excluded.refunded,
-      unconverted_orders = excluded.unconverted_orders
-    where person_days is distinct from excluded
-  ),
+  delete from person_days
+  using work_day_parts as before
+  where before.weight = -1
+    and person_days.site_id = before.site_id and person_days.person_id = before.person_id
+    and person_days.day = before.day and person_days.channel = before.channel and person_days.source = before.source
+    and person_days.campaign = before.campaign and person_days.device = before.device
+    and not exists (
+      select from work_day_parts as now
+      where now.weight = 1
+        and now.site_id = before.site_id and now.person_id = before.person_id and now.day = before.day
+        and now.channel = before.channel and now.source = before.source and now.campaign = before.campaign
+        and now.device = before.device
+    );
 
-  differences as (
+  insert into person_days
+  select now.site_id, now.person_id, now.day, now.channel, now.source, now.campaign, now.device, now.sessions,
+    now.converting_sessions, now.conversions, now.orders, now.revenue, now.refunded, now.unconverted_orders
+  from work_day_parts as now
+  where now.weight = 1
+  on conflict (site_id, person_id, day, channel, source, campaign, device) do update set
+    sessions = excluded.sessions, converting_sessions = excluded.converting_sessions, conversions = excluded.conversions,
+    orders = excluded.orders, revenue = excluded.revenue, refunded = excluded.refunded,
+    unconverted_orders = excluded.unconverted_orders
+  where person_days is distinct from excluded;
+
+  with differences as (
     select
-      changes.site_id, changes.day, changes.channel, changes.source, changes.campaign, changes.device,
-      sum(changes.weight * changes.sessions) as sessions,
-      sum(changes.weight * changes.converting_sessions) as converting_sessions,
-      sum(changes.weight * (changes.sessions > 0 or changes.conversions > 0)::integer) as persons,
-      sum(changes.weight * (changes.conversions > 0)::integer) as converting_persons,
-      sum(changes.weight * changes.conversions) as conversions, sum(changes.weight * changes.orders) as orders,
-      sum(changes.weight * changes.revenue) as revenue, sum(changes.weight * changes.refunded) as refunded,
-      sum(changes.weight * changes.unconverted_orders) as unconverted_orders,
-      sum(changes.weight) as row_count
-    from (
-      select 1 as weight, days_now.* from days_now
-      union all
-      select -1, days_before.* from days_before
-    ) as changes
-    group by changes.site_id, changes.day, changes.channel, changes.source, changes.campaign, changes.device
+      parts.site_id, parts.day, parts.channel, parts.source, parts.campaign, parts.device,
+      sum(parts.weight * parts.sessions) as sessions,
+      sum(parts.weight * parts.converting_sessions) as converting_sessions,
+      sum(parts.weight * (parts.sessions > 0 or parts.conversions > 0)::integer) as persons,
+      sum(parts.weight * (parts.conversions > 0)::integer) as converting_persons,
+      sum(parts.weight * parts.conversions) as conversions,
+      sum(parts.weight * parts.orders) as orders,
+      sum(parts.weight * parts.revenue) as revenue,
+      sum(parts.weight * parts.refunded) as refunded,
+      sum(parts.weight * parts.unconverted_orders) as unconverted_orders,
+      sum(parts.weight) as row_count
+    from work_day_parts as parts
+    group by parts.site_id, parts.day, parts.channel, parts.source, parts.campaign, parts.device
   )
 
   insert into day_metrics

@@ -6,8 +6,6 @@ language plpgsql
 as $$
 begin
   perform store.load_replays();
-  perform store.resolve_work_touchpoints();
-
   perform store.derive_order_touchpoints();
   perform store.collect_work_orders();
   perform store.derive_orders();
@@ -15,7 +13,6 @@ begin
   perform store.derive_cart_holders();
   -- Whoever an order or a cart id drew in brings their past along, and with it their own orders.
   perform store.load_replays();
-  perform store.resolve_work_touchpoints();
   perform store.collect_work_orders();
   perform store.derive_refunds();
 
@@ -23,6 +20,7 @@ begin
   perform store.derive_order_sessions();
   perform store.derive_carts();
   perform store.derive_stages();
+  perform store.delete_empty_persons();
   perform store.derive_persons();
   perform store.derive_purchases();
   perform store.derive_metrics();

@@ -2,13 +2,13 @@ import type pg from 'pg';
 import { prepareConnection } from './session.ts';
 
 /** How many touchpoints one derive transaction takes, about. */
-export const touchpointsPerTransaction = 2_000;
+export const touchpointsPerTransaction = 4_000;
 
 /** How many persons whose timers fell due one transaction takes, about. */
 const personsPerTransaction = 2_000;
 
 // Emptied now and then: rows deleted at the start of each transaction leave dead ones behind.
-const transactionsBetweenCleanings = 50;
+const transactionsBetweenCleanings = 20;
 
 /**
  * One connection that derives. Not safe for concurrent calls; several derivers, in one process or many, are: one works
@@ -76,6 +76,10 @@ export class Deriver {
 
   async #clean(): Promise<void> {
     this.#transactionCount += 1;
+    if ((this.#transactionCount & (this.#transactionCount - 1)) === 0) {
+      // Plans made over young, empty tables may take the wrong index: they are made anew after the 1st, 2nd, 4th, 8th … time.
+      await this.#client.query('discard plans');
+    }
     if (this.#transactionCount % transactionsBetweenCleanings === 0) {
       await this.#client.query('select store.truncate_work_tables()');
     }

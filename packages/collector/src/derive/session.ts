@@ -15,7 +15,6 @@ export async function prepareConnection(client: pg.ClientBase, schemas = 'store,
     set jit = off;
     set plan_cache_mode = force_generic_plan;
     set client_min_messages = warning;
-    set temp_buffers = '64MB';
   `);
   await client.query('select store.create_work_tables()');
 }
