@@ -1,4 +1,4 @@
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { open } from 'lmdb';
 import {
   BufferFull,
@@ -10,6 +10,7 @@ import {
   type ReadLimits,
   type TouchpointBuffer,
 } from './buffer.ts';
+import { lowDiskOf, syncFolder } from './disk.ts';
 import { decodeEntry, decodeKey, encodeKey, encodeValue, keyAfter } from './entry.ts';
 import { lockFolder } from './lock.ts';
 
@@ -25,7 +26,6 @@ const pageSize = 4096;
 // So much of the disk stays free. LMDB does not survive a full disk in good order (its process may end), so the
 // buffer refuses before: nothing acked is lost either way, but this way the collector goes on answering.
 const leastFreeBytes = 128 * mebibyte;
-const freeSpaceLifetimeMs = 1_000;
 
 const lastPositionKey = Buffer.from('last-position');
 const checkKey = Buffer.from('check');
@@ -47,7 +47,9 @@ export async function openLmdbBuffer(options: LmdbBufferOptions): Promise<LmdbBu
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const unlock = await lockFolder(options.folder);
   try {
-    return new LmdbBuffer(options, unlock);
+    const buffer = new LmdbBuffer(options, unlock);
+    syncFolder(options.folder);
+    return buffer;
   } catch (error) {
     await unlock();
     throw error;
@@ -63,8 +65,7 @@ class LmdbBuffer implements TouchpointBuffer {
   readonly #entries;
   readonly #meta;
   readonly #maxBytes: number;
-  readonly #folder: string;
-  readonly #leastFreeBytes: number;
+  readonly #isDiskLow: () => boolean;
   readonly #onCommit: LmdbBufferOptions['onCommit'];
   readonly #unlock: () => Promise<void>;
   readonly #listeners = new Set<() => void>();
@@ -79,15 +80,12 @@ class LmdbBuffer implements TouchpointBuffer {
   #bytes = 0;
   #committing: Promise<void> | null = null;
   #isClosing = false;
-  #isDiskFull = false;
-  #freeSpaceSeenAt = Number.NEGATIVE_INFINITY;
   #failure: BufferUnavailable | null = null;
 
   constructor(options: LmdbBufferOptions, unlock: () => Promise<void>) {
     const { folder, maxBytes } = options;
-    this.#folder = folder;
     this.#maxBytes = maxBytes;
-    this.#leastFreeBytes = options.leastFreeBytes ?? leastFreeBytes;
+    this.#isDiskLow = lowDiskOf(folder, options.leastFreeBytes ?? leastFreeBytes);
     this.#onCommit = options.onCommit;
     this.#unlock = unlock;
     this.#root = open({
@@ -195,14 +193,7 @@ class LmdbBuffer implements TouchpointBuffer {
     if (this.#waitingBytes + size > maxWaitingBytes) {
       return new BufferFull(`${this.#waitingBytes} bytes wait for the disk`);
     }
-    if (performance.now() - this.#freeSpaceSeenAt > freeSpaceLifetimeMs) {
-      const { bavail, bsize } = statfsSync(this.#folder);
-      this.#isDiskFull = bavail * bsize < this.#leastFreeBytes;
-      this.#freeSpaceSeenAt = performance.now();
-    }
-    return this.#isDiskFull
-      ? new BufferFull(`Less than ${this.#leastFreeBytes} bytes of the disk are free`)
-      : null;
+    return this.#isDiskLow() ? new BufferFull('The disk is nearly full') : null;
   }
 
   #commitSoon(): void {

@@ -2,12 +2,13 @@ import { judge, maxBatchBytes, maxBatchEvents, maxGzipRatio, readTime } from '@m
 import type { FastifyInstance } from 'fastify';
 import { BufferFull, type Envelope, type TouchpointBuffer } from '../buffer/buffer.ts';
 import type { Metrics } from '../operations/metrics.ts';
+import type { Key } from '../plugins/keys.ts';
 import { Problem, problemForNow } from '../problems.ts';
 import { answerOf, type Rejection } from './answer.ts';
 import { batchOf, parseJson } from './batch.ts';
 import { jsonOf } from './body.ts';
 import { answerPreflights, requireOrigin } from './cors.ts';
-import { keyOf, keyTextsIn, keyTextsOf, requireIngest } from './key-of.ts';
+import { keyOf, keyTextsIn, keyTextsOf, requireIngest, requireSame } from './key-of.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 export type EventsOptions = { buffer: TouchpointBuffer; metrics: Metrics; rateLimit: RateLimit };
@@ -35,22 +36,24 @@ export async function events(
 
   app.post('/v1/events', { bodyLimit: maxBatchBytes }, async (request, reply) => {
     const receivedAt = Date.now();
-    const { origin } = request.headers;
 
-    // A key outside the body is looked at first: then even the refusal of a broken body can be read by its page.
+    const admit = async (texts: readonly string[]): Promise<Key> => {
+      const key = await keyOf(app, texts);
+      requireIngest(key, request);
+      requireOrigin(key, request, reply);
+      await rateLimit(key, request);
+      return key;
+    };
+
+    // A key outside the body is looked at first: what it may not send is not unpacked, and even the refusal of a
+    // broken body can be read by its page.
     const texts = keyTextsOf(request);
-    let key = texts.length > 0 ? await keyOf(app, texts) : undefined;
-    if (key) requireOrigin(key, request, reply);
-
+    const early = texts.length > 0 ? await admit(texts) : null;
     const json = await jsonOf(request.body, limits);
     const body = parseJson(json);
     const textsInBody = keyTextsIn(body);
-    if (key === undefined || textsInBody.length > 0) {
-      key = await keyOf(app, [...texts, ...textsInBody]);
-      requireOrigin(key, request, reply);
-    }
-    requireIngest(key, { origin });
-    await rateLimit(key, request);
+    requireSame([...texts, ...textsInBody]);
+    const key = early ?? (await admit(textsInBody));
 
     const { batch, sent_at: sentAt, context, lost } = batchOf(body, { maxEvents: maxBatchEvents });
     const { siteId, oldestLive, consentRequired } = key.site;
@@ -71,7 +74,6 @@ export async function events(
       if (verdict.ok) continue;
       rejected[index] = { reason: verdict.reason, detail: verdict.detail };
       rejectedCount += 1;
-      metrics.rejected.inc({ reason: verdict.reason });
     }
 
     if (batch.length > 0 || lost !== undefined) {
@@ -82,6 +84,7 @@ export async function events(
       await append(buffer, envelope, json);
     }
     metrics.accepted.inc(batch.length - rejectedCount);
+    for (const { reason } of Object.values(rejected)) metrics.rejected.inc({ reason });
     return await reply
       .header('content-type', 'application/json; charset=utf-8')
       .send(answerOf(batch, rejected));

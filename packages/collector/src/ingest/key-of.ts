@@ -50,12 +50,7 @@ export async function keyOf(app: FastifyInstance, texts: readonly string[]): Pro
       { headers: challenge },
     );
   }
-  if (texts.some((other) => other !== text)) {
-    throw new Problem(
-      'keys-disagree',
-      'The key stands in several places and is not the same in all: send one.',
-    );
-  }
+  requireSame(texts);
   const key = app.keys.get(text) ?? (await app.keys.find(text));
   if (key) return key;
   if (!app.keys.isFresh) {
@@ -74,10 +69,19 @@ export async function keyOf(app: FastifyInstance, texts: readonly string[]): Pro
   );
 }
 
+/** Throws where the places that hold a key disagree. */
+export function requireSame(texts: readonly string[]): void {
+  if (texts.every((text) => text === texts[0])) return;
+  throw new Problem(
+    'keys-disagree',
+    'The key stands in several places and is not the same in all: send one.',
+  );
+}
+
 /** Throws unless `key` may send events in this request. */
-export function requireIngest(key: Key, { origin }: { origin: string | undefined }): void {
+export function requireIngest(key: Key, request: FastifyRequest): void {
   if (key.kind !== 'secret') return;
-  if (origin !== undefined) {
+  if (request.headers.origin !== undefined) {
     throw new Problem(
       'secret-key-exposed',
       'The request came from a web page (it has an Origin header), whose visitors can read the secret key: revoke it, and give pages a write key.',

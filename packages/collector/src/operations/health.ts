@@ -45,9 +45,23 @@ export async function operations(app: FastifyInstance, options: OperationsOption
       );
     }
     if (buffer) metrics.observeDepth(buffer.depth(), Date.now());
+    metrics.deriveLag.set(await deriveLagOf(pool));
     reply.header('content-type', metrics.registry.contentType);
     return await metrics.registry.metrics();
   });
+}
+
+/** Age in seconds of the oldest stored touchpoint not yet derived; not a number while PostgreSQL does not answer. */
+async function deriveLagOf(pool: Pool): Promise<number> {
+  const text = `select coalesce(extract(epoch from clock_timestamp() - min(stored_at)), 0)::float8 as lag from store.batches`;
+  try {
+    const { rows } = await pool.query<{ lag: number }>({ text, query_timeout: probeTimeoutMs } as {
+      text: string;
+    });
+    return rows[0]?.lag ?? 0;
+  } catch {
+    return Number.NaN; // Prometheus knows it; the other figures matter most just then
+  }
 }
 
 function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {

@@ -16,8 +16,8 @@ export function createMetrics() {
     new Histogram({ name, help, registers, buckets: latencies });
 
   const bufferEntries = gauge('milepost_buffer_entries', 'Requests in the buffer, not yet in PostgreSQL');
+  const writeLag = gauge('milepost_write_lag_seconds', 'Age of the oldest request not yet in PostgreSQL');
   const bufferBytes = gauge('milepost_buffer_bytes', 'Bytes of the buffer in use');
-  const bufferAge = gauge('milepost_buffer_oldest_seconds', 'Age of the oldest request in the buffer');
 
   return {
     registry,
@@ -42,21 +42,20 @@ export function createMetrics() {
     stored: counter('milepost_touchpoints_stored_total', 'Touchpoints stored in PostgreSQL'),
     duplicates: counter('milepost_touchpoints_duplicate_total', 'Touchpoints that were there already'),
     storedRejects: counter('milepost_rejected_events_stored_total', 'Rejected events kept with their reason'),
-    writeLag: gauge(
-      'milepost_write_lag_seconds',
-      'From arrival to PostgreSQL, oldest request of the last commit',
-    ),
     writeSeconds: histogram('milepost_write_seconds', 'Time of one transaction of the writer'),
     // derive
     derived: counter('milepost_persons_derived_total', 'Persons derived'),
-    deriveLag: gauge('milepost_derive_lag_seconds', 'From storing to visible in the views, last run'),
+    deriveLag: gauge(
+      'milepost_derive_lag_seconds',
+      'Age of the oldest stored touchpoint not yet in the views',
+    ),
     deriveSeconds: histogram('milepost_derive_seconds', 'Time of one run of derivation'),
 
     /** Writes down how full the buffer is; called when the figures are asked for. */
     observeDepth({ entries, bytes, oldestReceivedAt }: BufferDepth, now: number): void {
       bufferEntries.set(entries);
       bufferBytes.set(bytes);
-      bufferAge.set(oldestReceivedAt === null ? 0 : Math.max(0, now - oldestReceivedAt) / 1000);
+      writeLag.set(oldestReceivedAt === null ? 0 : Math.max(0, now - oldestReceivedAt) / 1000);
     },
   };
 }
