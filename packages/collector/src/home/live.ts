@@ -13,7 +13,7 @@ import {
 } from './view.ts';
 
 const touchpointsEveryMs = 300;
-const figuresEveryMs = 1_000;
+const figuresEveryMs = 500;
 const heartbeatEveryMs = 15_000;
 // a reader that has not taken this much for so long has gone to sleep; it comes back by itself
 const mostWaitingBytes = 1 << 20;

