@@ -39,7 +39,7 @@ export async function accessOf(
   if (key.kind === 'write') {
     throw new Problem(
       'secret-key-required',
-      'This is a write key (wk_…): it is public and can only add. Send a secret key (sk_…) from your server; `milepost key create --kind secret` makes one.',
+      'This is a write key (wk_…): it is public and can only add. Send a secret key (sk_…) from your server; `milepost key create --site <number> --kind secret` makes one.',
     );
   }
   const { siteId } = key.site;
