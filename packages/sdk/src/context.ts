@@ -1,3 +1,6 @@
+import { attempt } from './storage.ts';
+import { version } from './version.ts';
+
 /** Where a visit came from, as the page's address says. */
 export type Arrival = { campaign?: Record<string, string>; click_ids?: Record<string, string> };
 
@@ -20,4 +23,20 @@ export function deviceTypeOf(userAgent: string, touchPoints: number): 'mobile' |
   if (/iPad|Tablet|Android(?!.*Mobile)/i.test(userAgent) || (/Macintosh/.test(userAgent) && touchPoints > 1))
     return 'tablet';
   return /Mobi/i.test(userAgent) ? 'mobile' : 'desktop';
+}
+
+/** What is the same for every touchpoint of a page; without a page, of a process. */
+export function surroundingsOf(page: Document | undefined, browser: Navigator | undefined) {
+  const userAgent = browser?.userAgent ?? '';
+  return {
+    library: { name: '@milepost/sdk', version },
+    ...(page && { device: { type: deviceTypeOf(userAgent, browser!.maxTouchPoints) }, userAgent }),
+    locale: browser?.language,
+    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+  };
+}
+
+/** The page as it is now. What follows the hash is the page's own business, and sometimes a secret. */
+export function pageOf(page: Document, referrer: string) {
+  return { url: location.href.split('#')[0]!, path: location.pathname, title: page.title, referrer };
 }

@@ -11,8 +11,8 @@ export type LossReason =
   /** Properties that JSON cannot hold (a cycle, a BigInt, a getter that throws), or a damaged queue entry. */
   | 'unreadable';
 
-/** What came of one request. `retryAfterMs` is 0 where the answer named no time. */
-export type Outcome = { status: number; retryAfterMs: number } | 'network_error';
+/** What came of one request. `status` is 0 where there was no answer, `retryAfterMs` where it named no time. */
+export type Outcome = { status: number; retryAfterMs: number };
 
 /** What to do next with the touchpoints of that request. */
 export type NextStep =
@@ -28,8 +28,7 @@ const dayMs = 86_400_000;
  * retries of many browsers. The wait grows by a third a try, so that an outage of five seconds is over for us
  * less than two seconds after it is over, and stops growing at a minute.
  */
-export function afterAttempt(outcome: Outcome, attempt: number, random: number): NextStep {
-  const { status, retryAfterMs } = outcome === 'network_error' ? { status: 0, retryAfterMs: 0 } : outcome;
+export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number, random: number): NextStep {
   if (status === 200) return { kind: 'judged' };
   if (status === 400 || status === 422) return { kind: 'drop', reason: 'rejected' };
   if (status === 413) return { kind: 'split' };

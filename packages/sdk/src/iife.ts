@@ -22,7 +22,7 @@ if (!stub.isLoaded) {
   });
   const run = ([name, values, at, resolve]: Call) => {
     time = at;
-    resolve(tracker[name as 'track']?.(...(Array.from(values) as [string])));
+    resolve(tracker[name as 'track']?.(...(values as [string])));
     time = undefined;
   };
   // references to the stub's own functions, taken before, keep working

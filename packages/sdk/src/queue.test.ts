@@ -29,7 +29,10 @@ test('a batch stays below its limits, in order, and leaves out only what does no
 test('a queue over its limit loses its oldest', () => {
   const entries = entriesOf(Array.from({ length: queueLimits.entries + 2 }, () => '{}'));
   expect(overflowOf(entries, now)).toEqual(
-    entries.slice(0, 2).map(({ id }) => ({ id, reason: 'queue_full' })),
+    entries
+      .slice(0, 2)
+      .map(({ id }) => ({ id, reason: 'queue_full' }))
+      .toReversed(),
   );
 });
 
@@ -43,7 +46,7 @@ test('what has waited for 30 days expires, and so does what has no readable time
   const young = { id: uuid(now - queueLimits.ageMs + 1), text: '{}' };
   const strange = { id: 'strange', text: '{}' };
   expect(overflowOf([old, young, strange], now)).toEqual([
-    { id: old.id, reason: 'expired' },
     { id: 'strange', reason: 'expired' },
+    { id: old.id, reason: 'expired' },
   ]);
 });

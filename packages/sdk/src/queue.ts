@@ -31,7 +31,7 @@ export function takeBatch(
   });
 }
 
-/** The entries that must go, oldest first, and why: too old, or the queue is over its limits. */
+/** The entries that must go, youngest first, and why: too old, or the queue is over its limits. */
 export function overflowOf(entries: Entry[], now: number): { id: string; reason: LossReason }[] {
   const overflow: { id: string; reason: LossReason }[] = [];
   let characters = 0;
@@ -40,9 +40,9 @@ export function overflowOf(entries: Entry[], now: number): { id: string; reason:
     const { id, text } = entries[index]!;
     characters += text.length;
     // written so that an id without a readable time counts as too old
-    if (!(timeOfUuid(id) > now - queueLimits.ageMs)) overflow.unshift({ id, reason: 'expired' });
+    if (!(timeOfUuid(id) > now - queueLimits.ageMs)) overflow.push({ id, reason: 'expired' });
     else if (++count > queueLimits.entries || characters > queueLimits.characters) {
-      overflow.unshift({ id, reason: 'queue_full' });
+      overflow.push({ id, reason: 'queue_full' });
     }
   }
   return overflow;

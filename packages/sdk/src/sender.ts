@@ -49,27 +49,27 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
     }, at - now());
   }
 
-  function bodyFor(batch: Entry[], lost?: Record<string, number>): string | undefined {
+  function bodyFor(batch: Entry[], lost?: Record<string, number>): Blob | undefined {
     const events = outbox.read(batch);
-    return events.length
-      ? bodyOf(events, { writeKey, sentAt: new Date(now()).toISOString(), lost })
-      : undefined;
+    if (!events.length) return undefined;
+    return new Blob([bodyOf(events, { writeKey, sentAt: new Date(now()).toISOString(), lost })]);
   }
 
   /** Starts the request at once; resolves when its answer has been dealt with, with whether it judged anything. */
-  async function send(batch: Entry[], body: string | Blob, mode: 'keepalive' | 'plain'): Promise<boolean> {
+  async function send(batch: Entry[], body: Blob, mode: 'keepalive' | 'plain'): Promise<boolean> {
     for (const { id } of batch) inFlight.add(id);
-    const { outcome, verdicts } = await transport.post(body, mode);
+    const outcome = await transport.post(body, mode);
     for (const { id } of batch) inFlight.delete(id);
 
-    const judged = verdicts.filter((verdict) => batch.some(({ id }) => id === verdict.id));
-    const isStrange = outcome !== 'network_error' && outcome.status === 200 && !judged.length;
-    const next = afterAttempt(isStrange ? 'network_error' : outcome, ++failures, Math.random());
+    const judged = outcome.verdicts.filter((verdict) => batch.some(({ id }) => id === verdict.id));
+    // a 200 that judges nothing of ours is not the collector's
+    if (outcome.status === 200 && !judged.length) outcome.status = 0;
+    const next = afterAttempt(outcome, ++failures, Math.random());
     if (next.kind === 'retry') {
       const until = now() + next.inMs;
       if (next.cause === 'told') store.set(waitKey, String(until));
       else notBefore = until;
-      if (next.cause === 'refused') warn('the collector refuses; check writeKey, host and allowed origins');
+      if (next.cause === 'refused') warn('refused; check writeKey, host and allowed origins');
       wake(0);
       return false;
     }
@@ -94,9 +94,9 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
       const batch = fitting.length ? fitting : entries.slice(0, 1);
       if (!batch.length) break;
       const lost = outbox.losses();
-      const text = bodyFor(batch, lost);
-      if (!text) continue;
-      const body = await compressed(text);
+      const plain = bodyFor(batch, lost);
+      if (!plain) continue;
+      const body = await compressed(plain);
       // the page may have been hidden meanwhile, and sent them
       if (batch.some(({ id }) => inFlight.has(id))) continue;
       // after a failure without keepalive: perhaps the page itself has used up the quota

@@ -1,18 +1,14 @@
 import type { Touchpoint } from '@milepost/shared/touchpoint';
 import { commerceOf, type Commerce } from './commerce.ts';
-import { arrivalOf, deviceTypeOf } from './context.ts';
+import { analyticsOf, isRecordingRefused, type Consent } from './consent.ts';
+import { arrivalOf, pageOf, surroundingsOf } from './context.ts';
 import { createEngagement } from './engagement.ts';
 import { uuidSource } from './ids.ts';
 import { createOutbox } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { attempt, createStore } from './storage.ts';
-import { version } from './version.ts';
 import { createVisitor } from './visitor.ts';
-
-/** An answer to the question of consent. `pending`: kept in memory until it is answered. */
-export type ConsentState = 'granted' | 'denied' | 'pending';
-/** One answer for everything, or one for each purpose. Without `analytics: 'granted'` nothing is stored or sent. */
-export type Consent = ConsentState | { analytics: ConsentState; marketing?: ConsentState };
+import { watchAddress, watchLifecycle } from './watch.ts';
 
 /** How a tracker is set up. Only `writeKey` has to be given. */
 export type TrackerOptions = {
@@ -57,15 +53,6 @@ export type Tracker = Commerce & {
   flush(timeoutMs?: number): Promise<void>;
 };
 
-declare global {
-  interface Navigator {
-    readonly globalPrivacyControl?: boolean;
-  }
-  interface Document {
-    readonly prerendering?: boolean;
-  }
-}
-
 const userKey = 'milepost.user';
 const accountKey = 'milepost.account';
 const consentKey = 'milepost.consent';
@@ -76,7 +63,7 @@ const consentKey = 'milepost.consent';
  */
 export function createTracker(options: TrackerOptions): Tracker {
   const { writeKey, host = '', cookieDomain, now = Date.now } = options;
-  const page = globalThis.document;
+  const page = globalThis.document as Document | undefined;
   const browser = globalThis.navigator;
   const warned = new Set<string>();
   const warn = (text: string) => {
@@ -84,20 +71,18 @@ export function createTracker(options: TrackerOptions): Tracker {
     warned.add(text);
   };
 
-  const store = createStore(() => localStorage);
-  const uuid = uuidSource((words) => crypto.getRandomValues(words));
-  const visitor = createVisitor(store, () => uuid(now()), cookieDomain);
-
-  const isRefused =
-    options.privacySignals !== 'ignore' && (browser?.globalPrivacyControl || browser?.doNotTrack === '1');
+  const isRefused = options.privacySignals !== 'ignore' && isRecordingRefused(browser);
   const remembered = attempt(() => JSON.parse(localStorage.getItem(consentKey)!)) as
     | Consent
     | null
     | undefined;
   let answer = remembered ?? options.consent;
-  const state = () =>
-    isRefused ? 'denied' : ((answer as { analytics?: ConsentState })?.analytics ?? answer ?? 'granted');
+  const consentState = () => (isRefused ? 'denied' : analyticsOf(answer));
+  const isPrerendering = () => !!page?.prerendering;
 
+  const uuid = uuidSource((words) => crypto.getRandomValues(words));
+  const store = createStore(() => localStorage);
+  const visitor = createVisitor(store, () => uuid(now()), cookieDomain);
   const outbox = createOutbox({ store, writeKey, now });
   const sender = createSender({
     endpoint: options.endpoint ?? `${host}/v1/events`,
@@ -105,7 +90,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     store,
     outbox,
     now,
-    canSend: () => state() === 'granted' && !isPrerendering(),
+    canSend: () => consentState() === 'granted' && !isPrerendering(),
     warn,
   });
   const engagement = createEngagement(
@@ -113,30 +98,18 @@ export function createTracker(options: TrackerOptions): Tracker {
     () => page?.visibilityState === 'visible' && page.hasFocus(),
   );
 
-  const isPrerendering = () => !!page?.prerendering;
+  const surroundings = surroundingsOf(page, browser);
+  let referrer = page?.referrer ?? '';
+  const pageNow = () => page && pageOf(page, referrer);
+  let viewed = pageNow();
 
-  const userAgent = browser?.userAgent ?? '';
-  const surroundings = {
-    library: { name: '@milepost/sdk', version },
-    device: page && { type: deviceTypeOf(userAgent, browser.maxTouchPoints) },
-    userAgent: page && userAgent,
-    locale: browser?.language,
-    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-  };
-  let referrer = page?.referrer;
-  // what follows the hash is the page's own business, and sometimes a secret
-  const pageNow = () =>
-    page && { url: location.href.split('#')[0]!, path: location.pathname, title: page.title, referrer };
-  let lastPage = pageNow();
-
-  function add(
-    event: Partial<Touchpoint>,
-    context: object = { ...arrivalOf(page ? location.search : ''), page: pageNow() },
-  ) {
-    if (state() === 'denied') return;
+  function add(event: Partial<Touchpoint>, place?: object) {
+    if (consentState() === 'denied') return;
     // nobody has seen the page yet; when somebody does, it happens then
-    if (isPrerendering())
-      return page.addEventListener('prerenderingchange', () => add(event), { once: true });
+    if (isPrerendering()) {
+      page!.addEventListener('prerenderingchange', () => add(event, place), { once: true });
+      return;
+    }
     const time = now();
     const id = uuid(time);
     outbox.add(id, {
@@ -147,29 +120,35 @@ export function createTracker(options: TrackerOptions): Tracker {
       user_id: store.get(userKey),
       account_id: store.get(accountKey),
       ...event,
-      context: { ...surroundings, consent: answer, ...context },
+      context: {
+        ...surroundings,
+        consent: answer,
+        ...(place ?? (page && { ...arrivalOf(location.search), page: pageNow() })),
+      },
     });
     sender.wake();
   }
 
-  const track = (name: string, properties?: Free) => {
+  function track(name: string, properties?: Free) {
     if (name) add({ name, properties });
     else warn('track needs a name');
-  };
+  }
 
+  /** Engaged time belongs to the page it was spent on, which the address may no longer say. */
   function reportEngagement() {
     const engaged = engagement.take();
-    if (engaged)
-      add({ name: 'user_engagement', properties: { engagement_time_msec: engaged } }, { page: lastPage });
+    if (engaged) {
+      add({ name: 'user_engagement', properties: { engagement_time_msec: engaged } }, { page: viewed });
+    }
   }
 
   function viewPage(properties?: Free) {
     reportEngagement();
-    lastPage = pageNow();
+    viewed = pageNow();
     add({ type: 'page', properties });
   }
 
-  function begin() {
+  function beginStoring() {
     store.makeDurable();
     visitor.keep();
     sender.wake();
@@ -196,8 +175,8 @@ export function createTracker(options: TrackerOptions): Tracker {
     },
     consent(given) {
       answer = given;
-      if (state() === 'granted') begin();
-      else if (state() === 'denied') {
+      if (consentState() === 'granted') beginStoring();
+      else if (consentState() === 'denied') {
         store.wipe('milepost.');
         visitor.forget();
         outbox.own.clear();
@@ -206,47 +185,6 @@ export function createTracker(options: TrackerOptions): Tracker {
     },
     flush: (timeoutMs) => sender.flush(timeoutMs),
   };
-
-  if (!writeKey) warn('writeKey is missing');
-  if (state() === 'granted') begin();
-  if (page) {
-    const hide = () => {
-      reportEngagement();
-      sender.sendNow();
-    };
-    addEventListener('pagehide', hide);
-    page.addEventListener('visibilitychange', () => {
-      if (page.visibilityState === 'hidden') return hide();
-      engagement.update();
-      sender.wake();
-    });
-    page.addEventListener('prerenderingchange', () => sender.wake());
-    for (const type of ['focus', 'blur']) addEventListener(type, () => engagement.update());
-    addEventListener('online', () => sender.retry());
-    if (options.pageViews !== 'manual') watchPages();
-    engagement.update();
-  }
-
-  function watchPages() {
-    // routers set the title after the address, and often redirect at once: look when they have finished
-    const look = () =>
-      setTimeout(() => {
-        if (pageNow().url === lastPage.url) return;
-        referrer = lastPage.url;
-        viewPage();
-      });
-    for (const name of ['pushState', 'replaceState'] as const) {
-      const original = history[name];
-      history[name] = function (...state) {
-        original.apply(this, state);
-        look();
-      };
-    }
-    addEventListener('popstate', look);
-    // back from the browser's back/forward cache: the visitor sees the page again
-    addEventListener('pageshow', (event) => event.persisted && viewPage());
-    viewPage();
-  }
 
   // whatever goes wrong in here is ours, not the page's
   for (const name in tracker) {
@@ -258,6 +196,32 @@ export function createTracker(options: TrackerOptions): Tracker {
         warn(String(error));
       }
     };
+  }
+
+  if (!writeKey) warn('writeKey is missing');
+  if (consentState() === 'granted') beginStoring();
+  if (page) {
+    watchLifecycle(page, {
+      onHide() {
+        reportEngagement();
+        sender.sendNow();
+      },
+      onShow() {
+        engagement.update();
+        sender.wake();
+      },
+      onFocus: () => engagement.update(),
+      onOnline: () => sender.retry(),
+    });
+    if (options.pageViews !== 'manual') {
+      watchAddress(({ isRestored }) => {
+        const isMoved = pageNow()!.url !== viewed!.url;
+        if (isMoved) referrer = viewed!.url;
+        if (isMoved || isRestored) viewPage();
+      });
+      viewPage();
+    }
+    engagement.update();
   }
   return tracker;
 }

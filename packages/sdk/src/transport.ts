@@ -1,13 +1,13 @@
 import { retryAfterMs, type Outcome } from './delivery.ts';
-import { bytesOf, keepaliveBytes } from './queue.ts';
+import { keepaliveBytes } from './queue.ts';
 
 /** What the collector says of one touchpoint. */
 export type Verdict = { id: string; status: string; reason?: string; detail?: string };
 
 /** Compresses where there is something to win: below one network packet there is not. */
-export async function compressed(text: string): Promise<string | Blob> {
-  if (text.length < 1_400 || !globalThis.CompressionStream) return text;
-  return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).blob();
+export async function compressed(body: Blob): Promise<Blob> {
+  if (body.size < 1_400 || !globalThis.CompressionStream) return body;
+  return new Response(body.stream().pipeThrough(new CompressionStream('gzip'))).blob();
 }
 
 /** Sends bodies by fetch, and knows how much of the keepalive quota this page has in flight. */
@@ -21,14 +21,10 @@ export function createTransport(endpoint: string) {
      * One request, started before this returns. With `keepalive` it outlives the page where the quota allows.
      * It is a simple request in the sense of CORS: no preflight. Never rejects.
      */
-    async post(
-      body: string | Blob,
-      mode: 'keepalive' | 'plain',
-    ): Promise<{ outcome: Outcome; verdicts: Verdict[] }> {
-      const bytes = typeof body === 'string' ? bytesOf(body) : body.size;
+    async post(body: Blob, mode: 'keepalive' | 'plain'): Promise<Outcome & { verdicts: Verdict[] }> {
       // the head of a batch is small, and not counted before
-      const keepalive = mode === 'keepalive' && bytesInFlight + bytes < keepaliveBytes + 2_000;
-      if (keepalive) bytesInFlight += bytes;
+      const keepalive = mode === 'keepalive' && bytesInFlight + body.size < keepaliveBytes + 2_000;
+      if (keepalive) bytesInFlight += body.size;
       try {
         const response = await fetch(endpoint, {
           method: 'POST',
@@ -39,16 +35,13 @@ export function createTransport(endpoint: string) {
           signal: AbortSignal.timeout?.(30_000) ?? null,
         });
         const { status, headers } = response;
-        const verdicts: Verdict[] = status === 200 ? (await response.json()).results : [];
-        return {
-          outcome: { status, retryAfterMs: retryAfterMs(headers.get('retry-after'), Date.now()) },
-          verdicts,
-        };
+        const verdicts: Verdict[] = status === 200 ? (await response.json()).results.filter(Boolean) : [];
+        return { status, retryAfterMs: retryAfterMs(headers.get('retry-after'), Date.now()), verdicts };
       } catch {
         // refused, offline, timed out, over the quota, or a 200 that is not the collector's
-        return { outcome: 'network_error', verdicts: [] };
+        return { status: 0, retryAfterMs: 0, verdicts: [] };
       } finally {
-        if (keepalive) bytesInFlight -= bytes;
+        if (keepalive) bytesInFlight -= body.size;
       }
     },
   };

@@ -1,41 +1,19 @@
-import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { launchBrowser } from './support/browser.ts';
-import { Sink } from './support/sink.ts';
-import { serveSite, type Site } from './support/site.ts';
+import { expect, test } from 'vitest';
 import { openPage, pageAt, trackMany, until } from './support/visit.ts';
+import { useWorld } from './support/world.ts';
 
-let browser: Browser;
-let site: Site;
-let sink: Sink;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  sink = new Sink();
-  await sink.listen();
-  [browser, site] = await Promise.all([launchBrowser(), serveSite({ writeKey: 'wk_test', host: sink.url })]);
-});
-beforeEach(async () => {
-  sink.reset();
-  context = await browser.newContext();
-});
-afterEach(() => context.close());
-afterAll(async () => {
-  await browser.close();
-  site.close();
-  await sink.close();
-});
+const world = useWorld();
 
 test('the landing page says where the visitor came from and what with', async () => {
-  const page = await context.newPage();
+  const page = await world.context.newPage();
   await page.goto(
-    `${site.url}/land?utm_source=news&utm_medium=email&utm_campaign=spring&utm_term=&gclid=abc#secret`,
+    `${world.site.url}/land?utm_source=news&utm_medium=email&utm_campaign=spring&utm_term=&gclid=abc#secret`,
     {
       referer: 'https://search.example/q',
     },
   );
-  await until('the page view', () => sink.named('page').length === 1);
-  const [view] = sink.named('page');
+  await until('the page view', () => world.sink.named('page').length === 1);
+  const [view] = world.sink.named('page');
   expect(view!.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
   expect(view!.context).toEqual({
     library: { name: '@milepost/sdk', version: expect.any(String) },
@@ -46,7 +24,7 @@ test('the landing page says where the visitor came from and what with', async ()
     campaign: { source: 'news', medium: 'email', name: 'spring' },
     click_ids: { gclid: 'abc' },
     page: {
-      url: `${site.url}/land?utm_source=news&utm_medium=email&utm_campaign=spring&utm_term=&gclid=abc`,
+      url: `${world.site.url}/land?utm_source=news&utm_medium=email&utm_campaign=spring&utm_term=&gclid=abc`,
       path: '/land',
       title: '/land',
       referrer: 'https://search.example/q',
@@ -55,7 +33,7 @@ test('the landing page says where the visitor came from and what with', async ()
 });
 
 test('a single-page app gets a page view for each change of path or query', async () => {
-  const page = await openPage(context, `${site.url}/one`);
+  const page = await openPage(world.context, `${world.site.url}/one`);
   const go = (call: 'pushState' | 'replaceState', url: string, title: string) =>
     page.evaluate(
       ([call, url, title]) => {
@@ -70,31 +48,30 @@ test('a single-page app gets a page view for each change of path or query', asyn
   await go('pushState', '/two', 'Two');
   await go('pushState', '/two?color=red', 'Two, red');
   await page.goBack();
-  await until('the page views', () => sink.named('page').length === 4);
+  await until('the page views', () => world.sink.named('page').length === 4);
   expect(
-    sink.named('page').map(({ context }) => [context.page!.url.slice(site.url.length), context.page!.title]),
+    world.sink
+      .named('page')
+      .map(({ context }) => [context.page!.url.slice(world.site.url.length), context.page!.title]),
   ).toEqual([
     ['/one', '/one'],
     ['/two', 'Two'],
     ['/two?color=red', 'Two, red'],
     ['/two', 'Two, red'],
   ]);
-  expect(sink.named('page').map(({ context }) => context.page!.referrer.slice(site.url.length))).toEqual([
-    '',
-    '/one',
-    '/two',
-    '/two?color=red',
-  ]);
+  expect(
+    world.sink.named('page').map(({ context }) => context.page!.referrer.slice(world.site.url.length)),
+  ).toEqual(['', '/one', '/two', '/two?color=red']);
 });
 
 test('engaged time is told for the page it was spent on', async () => {
-  const page = await openPage(context, `${site.url}/read?utm_source=news`);
+  const page = await openPage(world.context, `${world.site.url}/read?utm_source=news`);
   await page.waitForTimeout(1_200);
   await page.evaluate(() => history.pushState(null, '', '/other'));
   await page.waitForTimeout(1_400);
   await page.close({ runBeforeUnload: true });
-  await until('two engagements', () => sink.named('user_engagement').length === 2);
-  const [read, other] = sink.named('user_engagement');
+  await until('two engagements', () => world.sink.named('user_engagement').length === 2);
+  const [read, other] = world.sink.named('user_engagement');
   expect(read!.context.page?.path).toBe('/read');
   expect(read!.properties!['engagement_time_msec']).toBeGreaterThan(1_150);
   expect(read!.properties!['engagement_time_msec']).toBeLessThan(2_500);
@@ -102,20 +79,20 @@ test('engaged time is told for the page it was spent on', async () => {
 });
 
 test('a page out of the back/forward cache is viewed again, and sends', async () => {
-  const page = await openPage(context, `${site.url}/one`);
-  await until('the page view', () => sink.named('page').length === 1);
+  const page = await openPage(world.context, `${world.site.url}/one`);
+  await until('the page view', () => world.sink.named('page').length === 1);
   // Chromium's headless shell has no such cache, so its events are dispatched by hand
   await page.evaluate(() => {
     dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
     dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
   });
-  await until('the page view', () => sink.named('page').length === 2);
+  await until('the page view', () => world.sink.named('page').length === 2);
   await trackMany(page, 'back again');
-  await until('the call', () => sink.named('back again').length === 1);
+  await until('the call', () => world.sink.named('back again').length === 1);
 });
 
 test('a prerendered page sends nothing until it is activated', async () => {
-  await context.addInitScript(() => {
+  await world.context.addInitScript(() => {
     let isPrerendering = true;
     Object.defineProperty(document, 'prerendering', { get: () => isPrerendering });
     addEventListener('activate', () => {
@@ -123,21 +100,21 @@ test('a prerendered page sends nothing until it is activated', async () => {
       document.dispatchEvent(new Event('prerenderingchange'));
     });
   });
-  const page = await openPage(context, `${site.url}/ahead`);
+  const page = await openPage(world.context, `${world.site.url}/ahead`);
   await trackMany(page, 'ahead');
   await page.waitForTimeout(600);
-  expect(sink.requests).toHaveLength(0);
+  expect(world.sink.requests).toHaveLength(0);
   const activatedAt = await page.evaluate(() => {
     dispatchEvent(new Event('activate'));
     return Date.now();
   });
-  await until('both', () => sink.accepted.length === 2);
-  expect(sink.accepted.map(({ name, type }) => name ?? type)).toEqual(['page', 'ahead']);
-  expect(Date.parse(sink.accepted[0]!.occurred_at)).toBeGreaterThanOrEqual(activatedAt - 20);
+  await until('both', () => world.sink.accepted.length === 2);
+  expect(world.sink.accepted.map(({ name, type }) => name ?? type)).toEqual(['page', 'ahead']);
+  expect(Date.parse(world.sink.accepted[0]!.occurred_at)).toBeGreaterThanOrEqual(activatedAt - 20);
 });
 
 test('the visitor keeps one id in storage and cookie, until reset', async () => {
-  const page = await openPage(context, `${site.url}/one`);
+  const page = await openPage(world.context, `${world.site.url}/one`);
   await trackMany(page, 'before');
   await page.evaluate(() => {
     localStorage.clear(); // shops do that on logout
@@ -147,76 +124,79 @@ test('the visitor keeps one id in storage and cookie, until reset', async () => 
     window.milepost.reset();
     window.milepost.track('after');
   });
-  await until('all of it', () => sink.named('after').length === 1);
-  const [identified] = sink.named('identify');
-  const [known] = sink.named('known');
-  const [after] = sink.named('after');
+  await until('all of it', () => world.sink.named('after').length === 1);
+  const [identified] = world.sink.named('identify');
+  const [known] = world.sink.named('known');
+  const [after] = world.sink.named('after');
   expect(identified).toMatchObject({ user_id: 'ada', traits: { plan: 'pro' } });
   expect(known).toMatchObject({ user_id: 'ada', account_id: 'acme', anonymous_id: identified!.anonymous_id });
   expect(after).not.toHaveProperty('user_id');
   expect(after).not.toHaveProperty('account_id');
   expect(after!.anonymous_id).not.toBe(known!.anonymous_id);
-  const [cookie] = await context.cookies();
+  const [cookie] = await world.context.cookies();
   expect(cookie).toMatchObject({
     name: 'milepost_id',
     value: after!.anonymous_id,
     sameSite: 'Lax',
     path: '/',
   });
-  await page.goto(`${site.url}/two`);
-  await until('the next page', () => sink.named('page').length === 2);
-  expect(sink.named('page')[1]!.anonymous_id).toBe(after!.anonymous_id);
+  await page.goto(`${world.site.url}/two`);
+  await until('the next page', () => world.sink.named('page').length === 2);
+  expect(world.sink.named('page')[1]!.anonymous_id).toBe(after!.anonymous_id);
 });
 
 test('pending consent keeps everything in memory, and a grant sends it with its own times', async () => {
-  const url = pageAt(`${site.url}/one`, { consent: 'pending' });
-  const page = await openPage(context, url);
+  const url = pageAt(`${world.site.url}/one`, { consent: 'pending' });
+  const page = await openPage(world.context, url);
   await trackMany(page, 'asked');
   const askedAt = Date.now();
   await page.waitForTimeout(700);
-  expect(sink.requests).toHaveLength(0);
+  expect(world.sink.requests).toHaveLength(0);
   expect(await page.evaluate(() => localStorage.length)).toBe(0);
-  expect(await context.cookies()).toEqual([]);
+  expect(await world.context.cookies()).toEqual([]);
   await page.evaluate(() => window.milepost.consent({ analytics: 'granted', marketing: 'denied' }));
-  await until('what was asked', () => sink.named('asked').length === 1);
-  expect(Date.parse(sink.named('asked')[0]!.occurred_at)).toBeLessThanOrEqual(askedAt);
+  await until('what was asked', () => world.sink.named('asked').length === 1);
+  expect(Date.parse(world.sink.named('asked')[0]!.occurred_at)).toBeLessThanOrEqual(askedAt);
   await page.goto(url);
-  await until('the answer is remembered', () => sink.named('page').length === 2);
-  expect(sink.named('page')[1]!.context['consent']).toEqual({ analytics: 'granted', marketing: 'denied' });
+  await until('the answer is remembered', () => world.sink.named('page').length === 2);
+  expect(world.sink.named('page')[1]!.context['consent']).toEqual({
+    analytics: 'granted',
+    marketing: 'denied',
+  });
 });
 
 test('denied consent sends nothing, removes what was kept, and is remembered', async () => {
-  const page = await openPage(context, `${site.url}/one`);
-  await until('the page view', () => sink.named('page').length === 1);
+  const page = await openPage(world.context, `${world.site.url}/one`);
+  await until('the page view', () => world.sink.named('page').length === 1);
   await page.evaluate(() => {
     window.milepost.track('unsent');
     window.milepost.consent('denied');
     window.milepost.track('denied');
   });
   await page.waitForTimeout(400);
-  await page.goto(`${site.url}/two`);
+  await page.goto(`${world.site.url}/two`);
   await page.waitForTimeout(400);
-  expect(sink.accepted.map(({ type }) => type)).toEqual(['page']);
+  expect(world.sink.accepted.map(({ type }) => type)).toEqual(['page']);
   expect(await page.evaluate(() => Object.entries(localStorage))).toEqual([['milepost.consent', '"denied"']]);
-  expect(await context.cookies()).toEqual([]);
+  expect(await world.context.cookies()).toEqual([]);
 });
 
 test('Global Privacy Control is honoured, unless the site decides otherwise', async () => {
-  await context.addInitScript(() =>
+  await world.context.addInitScript(() =>
     Object.defineProperty(navigator, 'globalPrivacyControl', { value: true }),
   );
-  const page = await openPage(context, `${site.url}/one`);
+  const page = await openPage(world.context, `${world.site.url}/one`);
   await page.evaluate(() => window.milepost.consent('granted'));
   await trackMany(page, 'private');
   await page.waitForTimeout(500);
-  expect(sink.requests).toHaveLength(0);
-  expect(await context.cookies()).toEqual([]);
-  await page.goto(pageAt(`${site.url}/two`, { privacySignals: 'ignore' }));
-  await until('the page view', () => sink.named('page').length === 1);
+  expect(world.sink.requests).toHaveLength(0);
+  expect(await world.context.cookies()).toEqual([]);
+  await page.goto(pageAt(`${world.site.url}/two`, { privacySignals: 'ignore' }));
+  await until('the page view', () => world.sink.named('page').length === 1);
 });
 
 test('the helpers send GA4 events under GA4 names', async () => {
-  const page = await openPage(context, `${site.url}/one`);
+  const page = await openPage(world.context, `${world.site.url}/one`);
   await page.evaluate(() => {
     const items = [{ item_id: 'SKU1', price: 12.5, quantity: 2 }];
     window.milepost.addToCart({ cart_id: 'c1', currency: 'EUR', value: 25, items });
@@ -224,14 +204,14 @@ test('the helpers send GA4 events under GA4 names', async () => {
     window.milepost.purchase({ cart_id: 'c1', transaction_id: 'T1', currency: 'EUR', value: 25, items });
     window.milepost.search({ search_term: 'shoes' });
   });
-  await until('the events', () => sink.accepted.length === 5);
-  expect(sink.accepted.slice(1).map(({ name }) => name)).toEqual([
+  await until('the events', () => world.sink.accepted.length === 5);
+  expect(world.sink.accepted.slice(1).map(({ name }) => name)).toEqual([
     'add_to_cart',
     'add_shipping_info',
     'purchase',
     'search',
   ]);
-  expect(sink.named('purchase')[0]!.properties).toEqual({
+  expect(world.sink.named('purchase')[0]!.properties).toEqual({
     cart_id: 'c1',
     transaction_id: 'T1',
     currency: 'EUR',
@@ -241,7 +221,7 @@ test('the helpers send GA4 events under GA4 names', async () => {
 });
 
 test('misuse warns and never throws into the page', async () => {
-  const page = await openPage(context, `${site.url}/one`);
+  const page = await openPage(world.context, `${world.site.url}/one`);
   const warnings: string[] = [];
   page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
   await page.evaluate(() => {
@@ -256,8 +236,8 @@ test('misuse warns and never throws into the page', async () => {
     tracker['consent']!({ analytics: 'granted' }, null);
     tracker['track']!('fine', { n: 1 });
   });
-  await until('the good one', () => sink.named('fine').length === 1);
-  expect(sink.posts.at(-1)!.body.lost).toEqual({ unreadable: 1 });
+  await until('the good one', () => world.sink.named('fine').length === 1);
+  expect(world.sink.posts.at(-1)!.body.lost).toEqual({ unreadable: 1 });
   expect(warnings).toEqual([
     'milepost: track needs a name',
     'milepost: identify needs a user id',
@@ -266,13 +246,13 @@ test('misuse warns and never throws into the page', async () => {
 });
 
 test('the ES module gives the same tracker', async () => {
-  const page = await openPage(context, `${site.url}/plain`);
+  const page = await openPage(world.context, `${world.site.url}/plain`);
   await page.evaluate(`(async () => {
     const { createTracker } = await import('/milepost.esm.js');
-    const tracker = createTracker({ writeKey: 'wk_test', host: ${JSON.stringify(sink.url)}, pageViews: 'manual' });
+    const tracker = createTracker({ writeKey: 'wk_test', host: ${JSON.stringify(world.sink.url)}, pageViews: 'manual' });
     tracker.track('modern');
     await tracker.flush();
   })()`);
-  expect(sink.named('modern')).toHaveLength(1);
-  expect(sink.named('page')).toHaveLength(0);
+  expect(world.sink.named('modern')).toHaveLength(1);
+  expect(world.sink.named('page')).toHaveLength(0);
 });
