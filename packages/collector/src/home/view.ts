@@ -68,12 +68,12 @@ export function cartsView(carts: readonly Cart[]): Html {
         <span class="mark mark-${cart.state === 'abandoned' ? 'abandoned' : 'open'}"
           >${titleOf(cart.state)}</span
         >
-        <span class="cart-text"
-          >${countText(cart.item_count)} ${cart.item_count === 1 ? 'thing' : 'things'}, got to the
-          ${cart.furthest_step}</span
-        >
+        <span>${countText(cart.item_count)} ${cart.item_count === 1 ? 'thing' : 'things'}</span>
         <b>${moneyText(cart.value, cart.currency)}</b>
-        <span class="faint">${personText(cart.person_id, null)}, ${timeView(cart.last_activity_at)}</span>
+        <span class="faint"
+          >${personText(cart.person_id, null)} got to the ${cart.furthest_step},
+          ${timeView(cart.last_activity_at)}</span
+        >
       </li>`,
   )}`;
 }
