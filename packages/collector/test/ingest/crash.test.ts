@@ -49,18 +49,17 @@ test('kill -9 under load: after the restart nothing acked is missing, and nothin
   const collector = await serve(database.url, temporaryFolder());
   const load = new Load({ url: collector.url, key: writeKey });
   for (let round = 0; round < 2; round += 1) {
-    await sleep(400 + round * 130);
+    await load.untilAcked(400 + round * 130);
     await collector.end('SIGKILL');
     await collector.start();
   }
-  await sleep(200);
+  await load.untilAcked(200);
   await load.stop();
   expect(await collector.end('SIGTERM')).toBe(0);
 
   expect(load.statuses.get('no answer')).toBeGreaterThan(0);
-  expect(load.acked.size).toBeGreaterThan(1_000);
   await expectExactlyOnce(database.pool, siteId, load.acked);
-}, 60_000);
+}, 120_000);
 
 test(`PostgreSQL away for ${outageSeconds} s under load: everything is acked and nothing acked is missing`, async () => {
   const postgresFolder = temporaryFolder();
@@ -72,24 +71,24 @@ test(`PostgreSQL away for ${outageSeconds} s under load: everything is acked and
   const { siteId, writeKey } = await createSite(pool);
   const collector = await serve(postgres.url, temporaryFolder());
   const load = new Load({ url: collector.url, key: writeKey, clients: 4, pauseMs: 20 });
-  await sleep(500);
+  await load.untilAcked(500);
 
   await postgres.stop();
-  const ackedBefore = load.acked.size;
-  await sleep(1_000);
+  const stoppedAt = Date.now();
+  await load.untilAcked(500);
   const notReady = await fetch(`${collector.url}/readyz`);
   expect(notReady.status).toBe(503);
   expect(await notReady.json()).toMatchObject({ checks: { buffer: true, database: false } });
-  await sleep(outageSeconds * 1_000 - 1_000);
-  expect(load.acked.size).toBeGreaterThan(ackedBefore + 500);
+  await sleep(outageSeconds * 1_000 - (Date.now() - stoppedAt));
+  await load.untilAcked(500);
   postgres = await startPostgres({ folder: postgresFolder });
 
-  await sleep(500);
+  await load.untilAcked(500);
   await load.stop();
   expect([...load.statuses.keys()]).toEqual([200]);
   expect(await collector.end('SIGTERM')).toBe(0);
   await expectExactlyOnce(pool, siteId, load.acked);
-}, 90_000);
+}, 120_000);
 
 test('SIGTERM under load: what was acked is in PostgreSQL when the process ends', async () => {
   const database = await createDatabase();
@@ -97,11 +96,10 @@ test('SIGTERM under load: what was acked is in PostgreSQL when the process ends'
   const { siteId, writeKey } = await createSite(database.pool);
   const collector = await serve(database.url, temporaryFolder());
   const load = new Load({ url: collector.url, key: writeKey });
-  await sleep(600);
+  await load.untilAcked(600);
   const code = await collector.end('SIGTERM');
   const { acked } = load;
   expect(code).toBe(0);
-  expect(acked.size).toBeGreaterThan(500);
   await expectExactlyOnce(database.pool, siteId, acked);
   expect([...load.statuses.keys()].every((status) => [200, 503, 'no answer'].includes(status))).toBe(true);
   // The clients keep what they could not deliver: to the next process.
@@ -109,4 +107,4 @@ test('SIGTERM under load: what was acked is in PostgreSQL when the process ends'
   await load.stop();
   expect(await collector.end('SIGTERM')).toBe(0);
   await expectExactlyOnce(database.pool, siteId, load.acked);
-}, 60_000);
+}, 120_000);

@@ -107,6 +107,12 @@ export class Load {
     });
   }
 
+  /** Resolves once `count` more events were acked than now. */
+  async untilAcked(count: number): Promise<void> {
+    const wanted = this.acked.size + count;
+    while (this.acked.size < wanted) await sleep(5);
+  }
+
   /** Lets each client finish what it has begun. */
   async stop(): Promise<void> {
     this.#isStopping = true;
