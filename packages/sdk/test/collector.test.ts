@@ -100,6 +100,14 @@ test('one touchpoint of 80 KB', async () => {
   await expectStored('big', 1);
 });
 
+test('one touchpoint over 128 KiB is lost, and counted', async () => {
+  await trackMany(page, 'too big', { bytes: 140_000 });
+  await trackMany(page, 'after it');
+  await expectStored('after it', 1);
+  await until('the count', async () => (await collector.lost('too_large')) === 1);
+  expect(await collector.stored('too big')).toEqual([]);
+});
+
 test('two tabs', async () => {
   const other = await openPage(context, `${site.url}/other`);
   await Promise.all([

@@ -46,6 +46,14 @@ export async function runCollector() {
       );
       return rows.map(({ count }) => count);
     },
+    /** What the collector has been told was lost for that reason. */
+    async lost(reason: string): Promise<number> {
+      const { rows } = await database.pool.query<{ count: number }>(
+        'select coalesce(sum(value), 0)::integer as count from store.counters where site_id = $1 and name = $2',
+        [siteId, `sdk_lost_${reason}`],
+      );
+      return rows[0]!.count;
+    },
     async rejected(): Promise<number> {
       const { rows } = await database.pool.query<{ count: number }>(
         'select count(*)::integer as count from store.rejected_events where site_id = $1',
