@@ -103,3 +103,19 @@ begin
   return coalesce(number >= (condition ->> 'at_least')::numeric, false);
 end
 $$;
+
+-- The path of the page a touchpoint happened on.
+create or replace function store.path_of(context jsonb) returns text
+language sql immutable parallel safe
+return coalesce(
+  nullif(context -> 'page' ->> 'path', ''),
+  substring(context -> 'page' ->> 'url' from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*(/[^?#]*)')
+);
+
+-- Whether a definition reads the properties of an event of this name: carts, orders, and rules with conditions.
+create or replace function store.reads_properties(event_name text) returns boolean
+language sql immutable parallel safe
+return event_name in (
+  'add_to_cart', 'remove_from_cart', 'view_cart', 'cart_updated', 'begin_checkout', 'add_shipping_info', 'add_payment_info',
+  'purchase', 'subscription_started', 'refund', 'order_cancelled', 'review_submitted', 'survey_answered'
+);

@@ -41,15 +41,17 @@ begin
     in_session boolean not null,
     person_id uuid,
     name text not null,
-    type text not null,
+    is_page_view boolean not null,
     source text not null,
     is_trusted boolean not null,
     anonymous_id text,
     user_id text,
-    identities jsonb,
-    properties jsonb,
+    identities jsonb, -- only where they lead
+    properties jsonb, -- only where a definition reads them
     traits jsonb,
-    context jsonb,
+    campaign_key text,
+    path text,
+    engaged_milliseconds bigint,
     primary key (site_id, touchpoint_id)
   ) on commit preserve rows;
   create index if not exists work_touchpoints_identity on work_touchpoints (site_id, identity_id, occurred_at);
@@ -195,6 +197,36 @@ begin
 end
 $$;
 
+-- What derivation reads of a touchpoint, and no more: the workbench is copied from here. Bots and internal traffic are
+-- part of nothing derived.
+create or replace view store.derivable_touchpoints as
+select
+  touchpoints.site_id,
+  touchpoints.touchpoint_id,
+  touchpoints.identity_id,
+  touchpoints.occurred_at,
+  touchpoints.sequence,
+  -- identify, group and alias carry identity and traits only
+  touchpoints.type not in ('identify', 'group', 'alias') as is_activity,
+  touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
+    and touchpoints.type not in ('identify', 'group', 'alias') as in_session,
+  touchpoints.name,
+  touchpoints.type in ('page', 'screen') or touchpoints.name in ('page_view', 'screen_view') as is_page_view,
+  touchpoints.source,
+  touchpoints.is_trusted,
+  touchpoints.anonymous_id,
+  touchpoints.user_id,
+  case when touchpoints.anonymous_id is null and touchpoints.user_id is null then touchpoints.identities end as identities,
+  case when store.reads_properties(touchpoints.name) then touchpoints.properties end as properties,
+  touchpoints.traits,
+  case when touchpoints.context is not null then store.campaign_key(touchpoints.context) end as campaign_key,
+  store.path_of(touchpoints.context) as path,
+  case when touchpoints.name = 'user_engagement'
+    then store.amount_of(touchpoints.properties -> 'engagement_time_msec')::bigint end as engaged_milliseconds,
+  touchpoints.batch_id
+from store.touchpoints
+where touchpoints.bot_reason is null and touchpoints.internal_reason is null;
+
 -- Puts touchpoints on the workbench by id.
 create or replace function store.load_new_touchpoints(sites integer[], touchpoints uuid[]) returns void
 language plpgsql
@@ -203,9 +235,7 @@ begin
   insert into work_touchpoints
   select
     touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
-    true, touchpoints.type not in ('identify', 'group', 'alias'),
-    touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
-      and touchpoints.type not in ('identify', 'group', 'alias'),
+    true, touchpoints.is_activity, touchpoints.in_session,
     (
       select identities.person_id
       from identities
@@ -214,16 +244,18 @@ begin
           <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
       order by identities.spell desc
       limit 1
-    ), touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
-    touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
+    ),
+    touchpoints.name, touchpoints.is_page_view, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+    touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.campaign_key,
+    touchpoints.path, touchpoints.engaged_milliseconds
   from unnest(load_new_touchpoints.sites, load_new_touchpoints.touchpoints) as new_touchpoints (site_id, touchpoint_id)
   cross join lateral (
-    select touchpoints.*
-    from store.touchpoints
-    where touchpoints.site_id = new_touchpoints.site_id and touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
+    select derivable_touchpoints.*
+    from store.derivable_touchpoints
+    where derivable_touchpoints.site_id = new_touchpoints.site_id
+      and derivable_touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
     offset 0
   ) as touchpoints
-  where touchpoints.bot_reason is null and touchpoints.internal_reason is null
   on conflict do nothing;
 end
 $$;
@@ -271,9 +303,7 @@ begin
     insert into work_touchpoints
     select
       touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
-      false, touchpoints.type not in ('identify', 'group', 'alias'),
-      touchpoints.source in ('web', 'app') and touchpoints.anonymous_id is not null
-        and touchpoints.type not in ('identify', 'group', 'alias'),
+      false, touchpoints.is_activity, touchpoints.in_session,
       (
         select identities.person_id
         from identities
@@ -282,17 +312,19 @@ begin
             <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
         order by identities.spell desc
         limit 1
-      ), touchpoints.name, touchpoints.type, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
-      touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.context
+      ),
+      touchpoints.name, touchpoints.is_page_view, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
+      touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.campaign_key,
+      touchpoints.path, touchpoints.engaged_milliseconds
     from work_identities
     cross join lateral (
-      select touchpoints.*
-      from store.touchpoints
-      where touchpoints.site_id = work_identities.site_id and touchpoints.identity_id = work_identities.identity_id
+      select derivable_touchpoints.*
+      from store.derivable_touchpoints
+      where derivable_touchpoints.site_id = work_identities.site_id
+        and derivable_touchpoints.identity_id = work_identities.identity_id
       offset 0
     ) as touchpoints
     where work_identities.is_replayed and not work_identities.is_loaded
-      and touchpoints.bot_reason is null and touchpoints.internal_reason is null
       and touchpoints.batch_id not in (select batches.batch_id from store.batches)
     on conflict do nothing;
     update work_identities set is_loaded = true where is_replayed and not is_loaded;

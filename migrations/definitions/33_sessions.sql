@@ -56,8 +56,8 @@ begin
   placed as (
     select
       work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.touchpoint_id, work_touchpoints.occurred_at,
-      work_touchpoints.sequence, work_touchpoints.person_id, work_touchpoints.anonymous_id, work_touchpoints.name,
-      work_touchpoints.type, work_touchpoints.source, work_touchpoints.properties, work_touchpoints.context,
+      work_touchpoints.sequence, work_touchpoints.person_id, work_touchpoints.anonymous_id,
+      work_touchpoints.is_page_view, work_touchpoints.engaged_milliseconds, work_touchpoints.path,
       row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key,
       store.session_of(
         case when last_sessions.session_id is not null then
@@ -65,7 +65,7 @@ begin
             last_sessions.last_campaign)::store.session_state
         end,
         work_touchpoints.touchpoint_id, work_touchpoints.occurred_at, work_touchpoints.person_id,
-        store.campaign_key(work_touchpoints.context),
+        work_touchpoints.campaign_key,
         work_sites.session_gap, work_sites.session_limit, work_sites.is_session_split_by_campaign
       ) over (
         partition by work_touchpoints.site_id, work_touchpoints.identity_id
@@ -88,13 +88,11 @@ begin
       min(placed.occurred_at) as started_at,
       (array_agg(placed.sequence order by placed.order_key))[1] as started_sequence,
       max(placed.occurred_at) as ended_at,
-      coalesce(sum(store.amount_of(placed.properties -> 'engagement_time_msec')) filter (where placed.name = 'user_engagement'), 0) as engaged_milliseconds,
-      count(*) filter (where placed.type in ('page', 'screen') or placed.name in ('page_view', 'screen_view')) as page_view_count,
+      coalesce(sum(placed.engaged_milliseconds), 0) as engaged_milliseconds,
+      count(*) filter (where placed.is_page_view) as page_view_count,
       count(*) as touchpoint_count,
-      array_agg(store.path_of(placed.context) order by placed.order_key) filter (where store.path_of(placed.context) is not null) as paths,
-      (array_agg((placed.session).campaign order by placed.order_key desc))[1] as last_campaign,
-      (array_agg(placed.context order by placed.order_key))[1] as first_context,
-      (array_agg(placed.source order by placed.order_key))[1] as first_source
+      array_agg(placed.path order by placed.order_key) filter (where placed.path is not null) as paths,
+      (array_agg((placed.session).campaign order by placed.order_key desc))[1] as last_campaign
     from placed
     group by placed.site_id, placed.identity_id, (placed.session).session_id
   )
@@ -110,20 +108,24 @@ begin
     coalesce(last_sessions.entry_page, gathered.paths[1]),
     coalesce(gathered.paths[cardinality(gathered.paths)], last_sessions.exit_page),
     traffic.channel, traffic.source, traffic.medium, traffic.campaign, traffic.term, traffic.content,
-    case when last_sessions.session_id is not null then last_sessions.device
-    else lower(store.text_of(gathered.first_context -> 'device' -> 'type')) end,
+    traffic.device,
     gathered.last_campaign
   from gathered
   join work_sites on work_sites.site_id = gathered.site_id
   left join last_sessions
     on last_sessions.site_id = gathered.site_id and last_sessions.session_id = gathered.session_id
   cross join lateral (
-    select last_sessions.channel, last_sessions.source, last_sessions.medium, last_sessions.campaign, last_sessions.term, last_sessions.content
+    select last_sessions.channel, last_sessions.source, last_sessions.medium, last_sessions.campaign, last_sessions.term, last_sessions.content,
+      last_sessions.device
     where last_sessions.session_id is not null
     union all
-    select found.channel, found.source, found.medium, found.campaign, found.term, found.content
-    from store.traffic_of(gathered.first_context, gathered.first_source, work_sites.own_hosts) as found
+    -- A new session has the source of its first touchpoint, whose id it bears.
+    select found.channel, found.source, found.medium, found.campaign, found.term, found.content,
+      lower(store.text_of(touchpoints.context -> 'device' -> 'type'))
+    from store.touchpoints
+    cross join lateral store.traffic_of(touchpoints.context, touchpoints.source, work_sites.own_hosts) as found
     where last_sessions.session_id is null
+      and touchpoints.site_id = gathered.site_id and touchpoints.touchpoint_id = gathered.session_id
   ) as traffic;
 
 end
@@ -171,11 +173,3 @@ begin
   on conflict do nothing;
 end
 $$;
-
--- The path of the page a touchpoint happened on.
-create or replace function store.path_of(context jsonb) returns text
-language sql immutable parallel safe
-return coalesce(
-  nullif(context -> 'page' ->> 'path', ''),
-  substring(context -> 'page' ->> 'url' from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*(/[^?#]*)')
-);

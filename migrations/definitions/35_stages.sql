@@ -84,7 +84,28 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_stages
-  with signals as (
+  -- The rule of an event name, looked up once for all its touchpoints unless it depends on their properties.
+  with names as (
+    select work_sites.site_id, work_sites.model_name, work_sites.model_version, at_hand.name
+    from (select distinct work_touchpoints.site_id, work_touchpoints.name from work_touchpoints) as at_hand
+    join work_sites on work_sites.site_id = at_hand.site_id
+  ),
+
+  rules as (
+    select names.site_id, names.name, first_rule.signal, first_rule.rule,
+      coalesce(first_rule.is_conditional, false) as is_conditional
+    from names
+    left join lateral (
+      select model_rules.signal, model_rules.rule, model_rules.condition is not null as is_conditional
+      from store.model_rules
+      where model_rules.model_name = names.model_name and model_rules.version = names.model_version
+        and model_rules.event_name = names.name
+      order by model_rules.position
+      limit 1
+    ) as first_rule on true
+  ),
+
+  signals as (
     select
       work_persons.site_id, work_persons.person_id, work_touchpoints.occurred_at as at, work_touchpoints.sequence,
       work_touchpoints.touchpoint_id,
@@ -108,15 +129,25 @@ begin
     join work_sites on work_sites.site_id = work_persons.site_id
     join store.model_machines
       on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-    left join lateral (
-      select model_rules.signal, model_rules.rule
-      from store.model_rules
-      where model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
-        and model_rules.event_name = work_touchpoints.name
-        and (model_rules.condition is null or store.matches(model_rules.condition, work_touchpoints.properties))
-      order by model_rules.position
-      limit 1
-    ) as matched on true
+    join rules on rules.site_id = work_touchpoints.site_id and rules.name = work_touchpoints.name
+    cross join lateral (
+      select rules.signal, rules.rule where not rules.is_conditional
+      union all
+      (
+        select conditional.signal, conditional.rule
+        from (select 1) as once
+        left join lateral (
+          select model_rules.signal, model_rules.rule
+          from store.model_rules
+          where model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
+            and model_rules.event_name = work_touchpoints.name
+            and (model_rules.condition is null or store.matches(model_rules.condition, work_touchpoints.properties))
+          order by model_rules.position
+          limit 1
+        ) as conditional on true
+        where rules.is_conditional
+      )
+    ) as matched
     where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
   ),
 

@@ -151,10 +151,10 @@ begin
   from sessions
   where sessions.site_id = channel_of_first.site and sessions.session_id = channel_of_first.touchpoint;
   if found_channel is null then
-    select (store.traffic_of(work_touchpoints.context, work_touchpoints.source, work_sites.own_hosts)).channel into found_channel
-    from work_touchpoints
-    join work_sites on work_sites.site_id = work_touchpoints.site_id
-    where work_touchpoints.site_id = channel_of_first.site and work_touchpoints.touchpoint_id = channel_of_first.touchpoint;
+    select (store.traffic_of(touchpoints.context, touchpoints.source, work_sites.own_hosts)).channel into found_channel
+    from store.touchpoints
+    join work_sites on work_sites.site_id = touchpoints.site_id
+    where touchpoints.site_id = channel_of_first.site and touchpoints.touchpoint_id = channel_of_first.touchpoint;
   end if;
   return found_channel;
 end

@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import { prepareConnection } from './session.ts';
+import { openSession } from './session.ts';
 
 /** How many touchpoints one derive transaction takes, about. */
-export const touchpointsPerTransaction = 4_000;
+export const touchpointsPerTransaction = 6_000;
 
 /** How many persons whose timers fell due one transaction takes, about. */
 const personsPerTransaction = 2_000;
@@ -15,22 +15,15 @@ const transactionsBetweenCleanings = 20;
  * at a time, by advisory lock.
  */
 export class Deriver {
-  readonly #client: pg.PoolClient;
+  readonly #client: pg.Client;
   #transactionCount = 0;
 
-  private constructor(client: pg.PoolClient) {
+  private constructor(client: pg.Client) {
     this.#client = client;
   }
 
   static async open(pool: pg.Pool): Promise<Deriver> {
-    const client = await pool.connect();
-    try {
-      await prepareConnection(client);
-      return new Deriver(client);
-    } catch (error) {
-      client.release(true);
-      throw error;
-    }
+    return new Deriver(await openSession(pool));
   }
 
   /** Derives the oldest waiting touchpoints. Resolves to how many there were; 0 when nothing waits. */
@@ -69,9 +62,9 @@ export class Deriver {
     await this.#client.query('select store.make_partitions(now())');
   }
 
-  /** Gives the connection up. It is closed, not pooled: its settings and temporary tables serve nobody else. */
-  close(): void {
-    this.#client.release(true);
+  /** Closes the connection. */
+  async close(): Promise<void> {
+    await this.#client.end();
   }
 
   async #clean(): Promise<void> {
@@ -106,6 +99,6 @@ export async function deriveUntilIdle(
     await deriver.advanceClocks(asOf);
     return total;
   } finally {
-    deriver.close();
+    await deriver.close();
   }
 }

@@ -76,14 +76,16 @@ export function startDerive({ pool, log, metrics }: DeriveOptions): DeriveLoop {
         await work();
       } catch (error) {
         log.warn({ err: error }, 'derivation failed; trying again');
-        deriver?.close();
+        await deriver?.close().catch(() => {
+          // It was lost already.
+        });
         deriver = undefined;
         for (const resolve of onIdle.splice(0)) resolve();
         await sleep(backoffMilliseconds);
         backoffMilliseconds = Math.min(backoffMilliseconds * 2, longestBackoffMilliseconds);
       }
     }
-    deriver?.close();
+    await deriver?.close();
   }
 
   const running = run();

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { prepareConnection } from './session.ts';
+import { openSession } from './session.ts';
 import { derivedTables, type DerivedTable } from './tables.ts';
 
 /** One row that differs between what is stored and what the inputs say. Null where a side has no such row. */
@@ -68,20 +68,19 @@ export async function rebuild(pool: pg.Pool, options: RebuildOptions = {}): Prom
 }
 
 /** A connection on which derived tables are temporary twins, so the definitions fill those instead of the live ones. */
-async function withTwins<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-  const client = await pool.connect();
+async function withTwins<Result>(pool: pg.Pool, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = await openSession(pool, 'pg_temp, store');
   try {
-    await prepareConnection(client, 'pg_temp, store');
     for (const { name } of [...derivedTables, { name: 'clocks' }]) {
       await client.query(`create temporary table ${name} (like store.${name} including all)`);
     }
     return await work(client);
   } finally {
-    client.release(true); // closed: twins and settings end with it
+    await client.end(); // twins and settings end with it
   }
 }
 
-async function fillTwins(client: pg.PoolClient, { onProgress }: RebuildOptions): Promise<void> {
+async function fillTwins(client: pg.Client, { onProgress }: RebuildOptions): Promise<void> {
   await client.query('insert into pg_temp.clocks select clocks.* from store.clocks');
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on');
   await client.query(`
@@ -111,7 +110,7 @@ async function fillTwins(client: pg.PoolClient, { onProgress }: RebuildOptions):
 
 /** Calls the function named like the list over its ids, step by step. */
 async function inSteps(
-  client: pg.PoolClient,
+  client: pg.Client,
   list: 'rebuild_identities' | 'rebuild_persons',
   idColumn: string,
   step: number,
@@ -132,7 +131,7 @@ async function inSteps(
   }
 }
 
-async function columnsOf(client: pg.PoolClient, { name }: DerivedTable): Promise<string[]> {
+async function columnsOf(client: pg.Client, { name }: DerivedTable): Promise<string[]> {
   const { rows } = await client.query<{ attname: string }>(
     `select attname from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum`,
     [`store.${name}`],
@@ -140,7 +139,7 @@ async function columnsOf(client: pg.PoolClient, { name }: DerivedTable): Promise
   return rows.map((row) => row.attname);
 }
 
-async function compare(client: pg.PoolClient, { onProgress }: RebuildOptions): Promise<VerifyReport> {
+async function compare(client: pg.Client, { onProgress }: RebuildOptions): Promise<VerifyReport> {
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on');
   const differences: Difference[] = [];
   const rows: Record<string, number> = {};
@@ -174,7 +173,7 @@ async function compare(client: pg.PoolClient, { onProgress }: RebuildOptions): P
 }
 
 /** Makes a live table equal to its twin, touching only rows that differ. */
-async function replace(client: pg.PoolClient, table: DerivedTable): Promise<number> {
+async function replace(client: pg.Client, table: DerivedTable): Promise<number> {
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on');
   const columns = await columnsOf(client, table);
   const same = table.key.map((column) => `recomputed.${column} = stored.${column}`).join(' and ');
