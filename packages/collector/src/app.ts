@@ -75,7 +75,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }
   if (config.roles.has('api')) {
     await app.register(api, { pool });
-    await app.register(home, { pool });
+    await app.register(home, { pool, hasShop: options.shop !== undefined });
     await app.register(script);
     if (options.shop) await app.register(shop, options.shop);
   }

@@ -19,7 +19,34 @@ export function requireOrigin(key: Key, request: FastifyRequest, reply: FastifyR
       'Pages of this origin may not send to the site: add it to the allowed origins of the site, as the browser writes it (scheme, host and port).',
     );
   }
-  reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', exposed);
+  allow(reply, origin);
+}
+
+function allow(reply: FastifyReply, origin: string): void {
+  reply
+    .header('vary', 'Origin')
+    .header('access-control-allow-origin', origin)
+    .header('access-control-expose-headers', exposed);
+}
+
+/**
+ * Lets a page read why it was refused before its key, hence its site, was known: an unknown key, a body too large.
+ * As with preflights, some site here must allow the origin. A 403 stays unread: it may be about the origin itself.
+ */
+export function showRefusals(app: FastifyInstance): void {
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    const { origin } = request.headers;
+    const isUntold = origin !== undefined && !reply.hasHeader('access-control-allow-origin');
+    if (
+      isUntold &&
+      reply.statusCode >= 400 &&
+      reply.statusCode !== 403 &&
+      app.keys.isOriginOfAnySite(origin)
+    ) {
+      allow(reply, origin);
+    }
+    done();
+  });
 }
 
 /** Answers preflights of `url`. They carry no key, so they learn only whether any site here allows the origin. */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { TouchpointBuffer } from '../buffer/buffer.ts';
 import type { Metrics } from '../operations/metrics.ts';
 import { Problem } from '../problems.ts';
+import { showRefusals } from './cors.ts';
 import { events } from './events.ts';
 import { rateLimitOf } from './rate-limit.ts';
 
@@ -31,6 +32,7 @@ export async function ingest(app: FastifyInstance, options: IngestOptions): Prom
   // A logger for each request costs as much as judging an event; what is logged here names its request itself.
   app.setChildLoggerFactory((logger) => logger);
 
+  showRefusals(app);
   const rateLimit = await rateLimitOf(app, { requestsAMinute: options.rateLimit });
   await app.register(events, { buffer, metrics, rateLimit });
 }

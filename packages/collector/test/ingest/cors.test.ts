@@ -94,6 +94,19 @@ test('a page can read why its broken body was refused', async () => {
 });
 
 test.each([
+  { what: 'an unknown key', send: { key: 'wk_nobody' }, status: 401 },
+  { what: 'a body too large', send: { payload: 'x'.repeat(1024 * 1024 + 1) }, status: 413 },
+])('a page whose origin some site allows can read that it sent $what', async ({ send, status }) => {
+  const answer = await post(shop, send);
+  expect(answer.statusCode).toBe(status);
+  expect(answer.headers['access-control-allow-origin']).toBe(shop);
+  expect(answer.headers.vary).toBe('Origin');
+  const elsewhere = await post('https://nowhere.example', send);
+  expect(elsewhere.statusCode).toBe(status);
+  expect(elsewhere.headers['access-control-allow-origin']).toBeUndefined();
+});
+
+test.each([
   { origin: shop, status: 204, allowed: shop },
   { origin: 'https://elsewhere.example', status: 204, allowed: 'https://elsewhere.example' },
   { origin: 'https://nowhere.example', status: 403, allowed: undefined },
