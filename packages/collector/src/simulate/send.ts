@@ -28,19 +28,24 @@ export type SendOptions = {
 /** The collector refused a request in a way that trying again does not help. */
 export class SendRefused extends Error {}
 
-const longestWaitMs = 60_000;
+const longestWaitMs = 10_000;
+const longestSilenceMs = 60_000;
 
 /**
  * Sends every shipment to `POST /v1/events`. A full or absent collector (429, 5xx, no connection) is tried again
- * after the wait it asks for, until `signal` aborts; any other refusal throws `SendRefused`.
+ * after the wait it asks for, until `signal` aborts or a minute went by without one answer; that, like any other
+ * refusal, throws `SendRefused`.
  */
 export async function send(shipments: Iterable<Shipment>, options: SendOptions): Promise<Tally> {
-  const { url, connections, rate, signal, onAnswer } = options;
+  const { url, connections, rate, onAnswer } = options;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
   const pool = new Pool(new URL(url).origin, { connections, pipelining: 1 });
   const tally: Tally = { accepted: 0, rejected: 0, requests: 0, retries: 0, reasons: new Map() };
   const source = shipments[Symbol.iterator]();
   const startedAt = performance.now();
   let taken = 0;
+  let answeredAt = startedAt;
 
   async function carry(): Promise<void> {
     for (;;) {
@@ -57,8 +62,13 @@ export async function send(shipments: Iterable<Shipment>, options: SendOptions):
   async function deliver(key: string, body: string): Promise<boolean> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await post(key, body);
-      if (answer.kind === 'answered') return true;
+      if (signal.aborted) return false;
+      if (answer.kind === 'answered') {
+        answeredAt = performance.now();
+        return true;
+      }
       if (answer.kind === 'refused') throw new SendRefused(answer.detail);
+      if (performance.now() - answeredAt > longestSilenceMs) throw new SendRefused('it does not answer');
       tally.retries += 1;
       await pause(answer.afterMs ?? Math.min(200 * 2 ** attempt, longestWaitMs));
       if (signal.aborted) return false;
@@ -97,6 +107,9 @@ export async function send(shipments: Iterable<Shipment>, options: SendOptions):
 
   try {
     await Promise.all(Array.from({ length: connections }, carry));
+  } catch (error) {
+    failed.abort(); // the other connections would go on trying
+    throw error;
   } finally {
     await pool.destroy();
   }

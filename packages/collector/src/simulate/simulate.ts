@@ -6,7 +6,7 @@ import { Refusal } from '../refusal.ts';
 import { type TouchpointBatch, batched } from './batches.ts';
 import { benchBatches, benchProfile } from './bench.ts';
 import { progressBar } from './progress.ts';
-import { type Shipment, type Tally, send } from './send.ts';
+import { type Shipment, type Tally, SendRefused, send } from './send.ts';
 import { type Target, targetOf } from './target.ts';
 import { traffic } from './traffic.ts';
 
@@ -104,6 +104,9 @@ async function sendTraffic(options: SimulateOptions, signal: AbortSignal): Promi
       onAnswer: ({ accepted, rejected, retries }) =>
         bar.to(accepted + rejected, retries > 0 ? `${retries} retries` : ''),
     });
+  } catch (error) {
+    if (error instanceof SendRefused) throw new Refusal(`the collector refused: ${error.message}`);
+    throw error;
   } finally {
     bar.stop();
   }
