@@ -136,8 +136,14 @@ test('a closed buffer has stored what it was given before, and refuses more', as
   expect(texts(buffer)).toEqual(['last']);
 });
 
-test('a second owner of the folder is refused with a sentence', async () => {
-  await expect(openLmdbBuffer({ folder, maxBytes: mebibyte })).rejects.toThrow(
-    /belongs to another running collector/,
-  );
-});
+test.each([{ depth: 0 }, { depth: 12 }])(
+  'a second owner of a folder $depth levels down is refused with a sentence',
+  async ({ depth }) => {
+    const deep = join(folder, ...Array.from({ length: depth }, () => 'a-long-folder-name'));
+    await buffer.close();
+    buffer = await openLmdbBuffer({ folder: deep, maxBytes: mebibyte });
+    await expect(openLmdbBuffer({ folder: deep, maxBytes: mebibyte })).rejects.toThrow(
+      /belongs to another running collector/,
+    );
+  },
+);

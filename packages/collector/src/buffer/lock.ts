@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import { unlinkSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { createConnection, createServer } from 'node:net';
-import { join, relative } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
 import { Refusal } from '../refusal.ts';
+
+// The address of a Unix socket has 104 bytes on macOS, 108 on Linux, the last one being zero.
+const longestAddress = 100;
 
 /**
  * Makes this process the only owner of a buffer's folder: positions are given out in memory, so a second one would
@@ -28,10 +33,11 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 
 function socketPath(folder: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\milepost-${folder.replaceAll(/[^\w]+/g, '-')}`;
-  // The address of a socket holds about 100 characters; the relative path is often the shorter one.
-  const absolute = join(folder, 'lock.sock');
-  const fromHere = relative(process.cwd(), absolute);
-  return fromHere.length < absolute.length ? fromHere : absolute;
+  const inFolder = join(resolve(folder), 'lock.sock');
+  const fromHere = relative(process.cwd(), inFolder);
+  const shorter = fromHere.length < inFolder.length ? fromHere : inFolder;
+  if (Buffer.byteLength(shorter) <= longestAddress) return shorter;
+  return join(tmpdir(), `milepost-${hash('sha256', inFolder).slice(0, 16)}.sock`);
 }
 
 async function isAnswering(path: string): Promise<boolean> {
