@@ -1,5 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createDatabase, createEmptyDatabase } from '../support/database.ts';
 import { milepost, type Ended } from '../support/program.ts';
@@ -25,7 +28,7 @@ test('serve says that its port is taken', async () => {
     const ended = await milepost(['serve'], {
       DATABASE_URL: db.url,
       PORT: `${port}`,
-      BUFFER_URL: 'lmdb:/tmp/milepost-port-test',
+      BUFFER_URL: `lmdb:${mkdtempSync(join(tmpdir(), 'milepost-port-'))}`,
       LOG_LEVEL: 'silent',
     });
     expectSentence(ended, new RegExp(`port ${port} is taken`));

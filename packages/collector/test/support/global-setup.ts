@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,12 +31,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
       shared_buffers: '256MB',
     },
   });
+  const release = endWithThisProcess(server.pid, folder);
   const pool = createPool(server.url);
   try {
     await migrate(pool);
   } catch (error) {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
+    release();
     throw error;
   } finally {
     await pool.end();
@@ -44,5 +47,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
+    release();
   };
+}
+
+/** Ends the server also when the run is killed: a pipe to a waiting shell closes with this process, however it dies. */
+function endWithThisProcess(pid: number, folder: string): () => void {
+  if (process.platform === 'win32') return () => {};
+  const script = 'read _; kill -INT "$1" && sleep 2; rm -rf "$2"';
+  const watch = spawn('sh', ['-c', script, 'sh', `${pid}`, folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watch.unref();
+  return () => watch.stdin.end();
 }
