@@ -8,10 +8,11 @@ import type { Touchpoint } from '@milepost/shared';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
+import { cpuMicroseconds } from './machine.ts';
 import type { Stand } from './stand.ts';
 
 /** The limit every figure is a share of: rows a second of a bare COPY, and what it costs PostgreSQL. */
-export type CopyRun = { rowsPerSecond: number; seconds: number };
+export type CopyRun = { rowsPerSecond: number; cpuUsPerRow: number | null };
 
 const chunkLines = 500;
 const columns = [...touchpointColumns, 'batch_id'].join(', ');
@@ -45,11 +46,15 @@ export async function measureCopy(stand: Stand, chunks: readonly Buffer[], rows:
   try {
     await makeTwin(client);
     await client.query('checkpoint');
+    const cpuBefore = cpuMicroseconds(stand.postgresPid, { children: true });
     const startedAt = performance.now();
     await copyInto(client, 'twin.touchpoints', chunks);
     const seconds = (performance.now() - startedAt) / 1_000;
+    // Read while the backend lives: one that has just ended is for a moment counted nowhere.
+    const cpuAfter = cpuMicroseconds(stand.postgresPid, { children: true });
     await client.query('drop schema twin cascade');
-    return { rowsPerSecond: rows / seconds, seconds };
+    const cpuUsPerRow = cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / rows;
+    return { rowsPerSecond: rows / seconds, cpuUsPerRow };
   } finally {
     await client.end();
   }

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 
 import { createPool } from '@milepost/collector/database/pool';
@@ -83,6 +84,7 @@ export async function lookup(
 
 /** Stores touchpoints of the last thirty days by COPY, and derives everything from them. */
 async function fill(stand: Stand, touchpoints: number): Promise<void> {
+  await refuseWithoutRoom(stand, touchpoints);
   say(`lookup: ${touchpoints} touchpoints by COPY`);
   const client = new pg.Client({ connectionString: stand.url });
   await client.connect();
@@ -102,6 +104,19 @@ async function fill(stand: Stand, touchpoints: number): Promise<void> {
   } finally {
     await pool.end();
   }
+}
+
+// Rows, indexes, WAL, what is derived, and its twins while it is.
+const bytesPerTouchpoint = 6_000;
+
+async function refuseWithoutRoom(stand: Stand, touchpoints: number): Promise<void> {
+  const { bavail, bsize } = await statfs(stand.folder);
+  const free = bavail * bsize;
+  if (free > touchpoints * bytesPerTouchpoint) return;
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  throw new Error(
+    `the temporary folder has ${gigabytes(free)} GB free; ${touchpoints} touchpoints want ${gigabytes(touchpoints * bytesPerTouchpoint)} GB`,
+  );
 }
 
 async function randomPersons(stand: Stand, count: number): Promise<Person[]> {

@@ -51,7 +51,8 @@ async function run(): Promise<void> {
       lookup(stand, report, { derivedRate, touchpoints: stored, calls: isQuick ? 500 : 3_000 }),
     );
   }
-  say(`results in ${report.save()}`);
+  const file = report.save();
+  if (file !== null) say(`results in ${file}`);
 }
 
 async function onStand<Outcome>(work: (stand: Awaited<ReturnType<typeof openStand>>) => Promise<Outcome>) {

@@ -40,11 +40,12 @@ export class Report {
     process.stderr.write(`${sentence(result)}\n`);
   }
 
-  /** Writes everything to benchmarks/results/<date>.json. */
-  save(): string {
+  /** Writes everything to benchmarks/results/<date>.json; a quick run is not kept. Returns the file's name. */
+  save(): string | null {
+    if (this.#isQuick) return null;
     const folder = fileURLToPath(new URL('../results/', import.meta.url));
     mkdirSync(folder, { recursive: true });
-    const name = `${this.#startedAt.toISOString().slice(0, 16).replace(':', '')}${this.#isQuick ? '-quick' : ''}.json`;
+    const name = `${this.#startedAt.toISOString().slice(0, 16).replace(':', '')}.json`;
     const file = { date: this.#startedAt.toISOString(), machine: machine(), results: this.#results };
     writeFileSync(`${folder}${name}`, `${JSON.stringify(file, null, 2)}\n`);
     return `benchmarks/results/${name}`;

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cpuMicroseconds } from './machine.ts';
 import { type CopyRun, copyChunks, measureCopy } from './copy.ts';
 import { prepareLoad, quantile, sendLoad, startOf } from './load.ts';
 import { type Report, say } from './report.ts';
@@ -37,13 +36,7 @@ export async function throughput(
   const chunks = [...copyChunks(stand, { seed: goal.seed, touchpoints, startMs })];
   const bytesPerRow = chunks.reduce((sum, chunk) => sum + chunk.length, 0) / touchpoints;
   const copies: CopyRun[] = [];
-  let copyCpu: number | null = 0;
-  const copy = async () => {
-    const before = cpuMicroseconds(stand.postgresPid, { children: true });
-    copies.push(await measureCopy(stand, chunks, touchpoints));
-    const after = cpuMicroseconds(stand.postgresPid, { children: true });
-    copyCpu = before === null || after === null ? null : (after - before) / touchpoints;
-  };
+  const copy = async () => copies.push(await measureCopy(stand, chunks, touchpoints));
   for (let run = 0; run < (isQuick ? 1 : 2); run += 1) await copy();
 
   const collector = await startCollector(stand, { roles: goal.roles });
@@ -96,7 +89,7 @@ export async function throughput(
     details: {
       ...details,
       copy_rows_per_second: copies.map(({ rowsPerSecond }) => Math.round(rowsPerSecond)),
-      copy_cpu_us_per_row: copyCpu,
+      copy_cpu_us_per_row: copies.map(({ cpuUsPerRow }) => cpuUsPerRow),
     },
   });
   return figure;
