@@ -33,9 +33,9 @@ export async function withDatabase<Result>(work: (pool: pg.Pool) => Promise<Resu
   }
 }
 
-/** Puts what PostgreSQL answers to a wrong address, a wrong password or an empty database into a sentence. */
+/** Puts what a disk, or PostgreSQL behind a wrong address, a wrong password or an empty database, answers into a sentence. */
 export function inOneSentence(error: unknown): unknown {
-  const { code, message, address, port } = error as NodeJS.ErrnoException & {
+  const { code, message, address, port, path } = error as NodeJS.ErrnoException & {
     address?: string;
     port?: number;
   };
@@ -46,6 +46,12 @@ export function inOneSentence(error: unknown): unknown {
       `PostgreSQL${where} does not answer (${code}); is it running, and is DATABASE_URL right?`,
     );
   }
+  if (path && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
+    return new Refusal(
+      `${path} cannot be used by this user (${code}); was it made by another one, such as root?`,
+    );
+  }
+  if (code === 'ENOSPC') return new Refusal(`the disk is full${path ? ` (${path})` : ''}.`);
   if (!(error instanceof pg.DatabaseError)) return error;
   if (code === '28P01' || code === '28000' || code === '3D000') {
     return new Refusal(`PostgreSQL refused the connection: ${message}; look at DATABASE_URL.`);

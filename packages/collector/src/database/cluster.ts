@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chownSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -26,7 +25,7 @@ export type Cluster = { data: string; user: string; password: string; binaries: 
 export function openCluster(folder: string, found: Binaries): Cluster {
   const data = join(folder, 'postgres');
   const passwordFile = join(folder, 'postgres.password');
-  if (!existsSync(join(data, 'PG_VERSION'))) make(folder, data, passwordFile, found);
+  if (!hasVersion(data)) make(folder, data, passwordFile, found);
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
   if (Number(version) > major) {
     throw new Refusal(
@@ -39,6 +38,16 @@ export function openCluster(folder: string, found: Binaries): Cluster {
     );
   }
   return { data, user, password: readFileSync(passwordFile, 'utf8').trim(), binaries: ownedAs(data, found) };
+}
+
+/** Whether the folder is a finished one. Throws where this user may not look: then it is, and another user's. */
+function hasVersion(data: string): boolean {
+  try {
+    return statSync(join(data, 'PG_VERSION')).isFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /**
