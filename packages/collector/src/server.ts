@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { migrate } from './database/migrate.ts';
 import { createPool } from './database/pool.ts';
 import { startDerive, type DeriveLoop } from './derive/index.ts';
+import { Closing } from './closing.ts';
 import { createLog } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { Refusal } from './refusal.ts';
@@ -32,14 +33,10 @@ export type ServerOptions = {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const log = options.log ?? createLog(config.logLevel);
   const metrics = createMetrics();
-  // What is open, in the order in which it must close: added at the front as it opens.
-  const closing: (() => Promise<unknown>)[] = [];
-  const stop = async () => {
-    for (let close = closing.shift(); close; close = closing.shift()) await close();
-  };
+  const closing = new Closing();
   const openPool = (name: string, connections: number): Pool => {
     const pool = createPool(config.databaseUrl, { name: `milepost ${name}`, connections });
-    closing.unshift(() => pool.end());
+    closing.add(() => pool.end());
     return pool;
   };
 
@@ -59,13 +56,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
           },
         })
       : null;
-    if (buffer) closing.unshift(() => buffer.close());
+    if (buffer) closing.add(() => buffer.close());
 
     let derive: DeriveLoop | undefined;
     if (config.roles.has('derive')) {
       const loop = startDerive({ pool: openPool('derive', 3), log, metrics });
       derive = loop;
-      closing.unshift(async () => {
+      closing.add(async () => {
         await loop.drain();
         await loop.stop();
       });
@@ -89,7 +86,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         },
       });
       isWriting = true;
-      closing.unshift(() => {
+      closing.add(() => {
         isWriting = false;
         return writer.stop();
       });
@@ -104,10 +101,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       ...(config.roles.has('write') && { isWriting: () => isWriting }),
       ...(options.shop && { shop: options.shop }),
     });
-    closing.unshift(() => app.close());
-    return { url: await listen(app, config), log, stop };
+    closing.add(() => app.close());
+    return { url: await listen(app, config), log, stop: () => closing.close() };
   } catch (error) {
-    await stop();
+    await closing.close();
     throw error;
   }
 }

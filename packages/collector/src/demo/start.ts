@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFolder } from '../buffer/lock.ts';
 import { demoFolder, inOneSentence } from '../cli/terminal.ts';
+import { Closing } from '../closing.ts';
 import { readConfig } from '../config.ts';
 import { startPostgres } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
@@ -29,47 +30,44 @@ async function start(): Promise<void> {
   const env = { LOG_LEVEL: 'warn', BUFFER_URL: `lmdb:${join(demoFolder, 'buffer')}`, ...given };
   const { host, port: wanted } = readConfig({ DATABASE_URL: 'postgres://127.0.0.1/milepost', ...env });
   // Held from the first thing opened on: PostgreSQL would outlive a signal that nobody hears.
-  const closing: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (let close = closing.pop(); close; close = closing.pop()) await close();
-  };
+  const closing = new Closing();
   const starting = open();
   stopOnSignal(async () => {
     say('stopping');
     await starting.catch(() => {}); // told below
-    await stop();
+    await closing.close();
   });
   try {
     process.stdout.write(greeting({ ...(await starting), isFirst }));
   } catch (error) {
-    await stop();
+    await closing.close();
     throw error;
   }
 
   /** Opens everything in order; what is open is on `closing`. */
   async function open(): Promise<{ url: string; signIn: string }> {
     mkdirSync(demoFolder, { recursive: true, mode: 0o700 });
-    closing.push(await holdFolder());
+    closing.add(await holdFolder());
     const port = await freePort(host, wanted);
     buildBrowserCode(say);
     const databaseUrl = given['DATABASE_URL'] ?? (await embedded(closing));
     const pool = createPool(databaseUrl, { connections: 2, name: 'milepost demo' });
-    closing.push(() => pool.end());
+    closing.add(() => pool.end());
     await migrate(pool, { onProgress: say });
     const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`;
     const site = await demoSite(pool, readState(demoFolder), url);
     const config = readConfig({ ...env, PORT: String(port), DATABASE_URL: databaseUrl });
     const server = await startServer(config, { shop: { writeKey: site.write_key } });
-    closing.push(server.stop);
+    closing.add(server.stop);
     writeState(demoFolder, { url, ...site, database_url: databaseUrl });
     return { url, signIn: await signInLink({ pool, url }) };
   }
 }
 
-async function embedded(closing: (() => Promise<void>)[]): Promise<string> {
+async function embedded(closing: Closing): Promise<string> {
   say('starting PostgreSQL');
   const postgres = await startPostgres({ folder: demoFolder });
-  closing.push(postgres.stop);
+  closing.add(postgres.stop);
   return postgres.url;
 }
 
