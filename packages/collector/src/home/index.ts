@@ -71,7 +71,9 @@ export async function home(
     return reply.clearCookie(cookieName(request), cookieOptions(request)).redirect('/', 303);
   });
 
-  app.get<{ Querystring: { site?: string } }>('/home/live', async (request, reply) => {
+  // no HEAD: it would open a stream that nobody reads
+  const streaming = { exposeHeadRoute: false };
+  app.get<{ Querystring: { site?: string } }>('/home/live', streaming, async (request, reply) => {
     if (!(await isSignedIn(pool, tokenOf(request)))) {
       throw new Problem('forbidden', 'This browser is not signed in; open a sign-in link first.');
     }
