@@ -19,7 +19,7 @@ begin
   if abs(number) >= 1e15 then
     return null;
   end if;
-  return round(number, 6);
+  return trim_scale(round(number, 6));
 end
 $$;
 
@@ -67,7 +67,7 @@ return coalesce(store.text_of(item -> 'item_id'), store.text_of(item -> 'product
 create or replace function store.items_total(items jsonb) returns numeric
 language sql immutable parallel safe
 return (
-  select sum(store.amount_of(items.item -> 'price') * coalesce(store.amount_of(items.item -> 'quantity'), 1))
+  select trim_scale(sum(store.amount_of(items.item -> 'price') * coalesce(store.amount_of(items.item -> 'quantity'), 1)))
   from jsonb_array_elements(case when jsonb_typeof(items) = 'array' then items else '[]'::jsonb end) as items (item)
 );
 

@@ -200,13 +200,13 @@ begin
 
   select
     running.site_id, running.order_id, running.refund_id, (running.refunded_key).at,
-    least(running.total, running.gross) - least(running.total - running.amount, running.gross)
+    trim_scale(least(running.total, running.gross) - least(running.total - running.amount, running.gross))
   from running;
 
   update orders
   set refunded = sums.refunded
   from (
-    select work_orders.site_id, work_orders.order_id, coalesce(sum(refunds.amount), 0) as refunded
+    select work_orders.site_id, work_orders.order_id, trim_scale(coalesce(sum(refunds.amount), 0)) as refunded
     from work_orders
     left join refunds on refunds.site_id = work_orders.site_id and refunds.order_id = work_orders.order_id
     group by work_orders.site_id, work_orders.order_id
@@ -219,7 +219,7 @@ $$;
 create or replace function store.refund_of_items(refunded jsonb, bought jsonb) returns numeric
 language sql immutable parallel safe
 return (
-  select sum(
+  select trim_scale(sum(
     coalesce(
       store.amount_of(lines.item -> 'price'),
       (
@@ -231,7 +231,7 @@ return (
       ),
       0
     ) * coalesce(store.amount_of(lines.item -> 'quantity'), 1)
-  )
+  ))
   from jsonb_array_elements(refunded) as lines (item)
 );
 

@@ -57,14 +57,14 @@ $$;
 
 create or replace function store.cart_lines_count(lines jsonb) returns numeric
 language sql immutable parallel safe
-return (select coalesce(sum((entries.line ->> 'quantity')::numeric), 0) from jsonb_each(lines) as entries (key, line));
+return (select trim_scale(coalesce(sum((entries.line ->> 'quantity')::numeric), 0)) from jsonb_each(lines) as entries (key, line));
 
 -- Σ quantity × price, in the cart's currency; null while a line is in another and there is no rate.
 create or replace function store.cart_lines_value(lines jsonb, currency text) returns numeric
 language sql immutable parallel safe
 return (
   select case when bool_or(coalesce(entries.line ->> 'currency', cart_lines_value.currency) <> cart_lines_value.currency) then null
-    else coalesce(sum((entries.line ->> 'quantity')::numeric * coalesce((entries.line ->> 'price')::numeric, 0)), 0) end
+    else trim_scale(coalesce(sum((entries.line ->> 'quantity')::numeric * coalesce((entries.line ->> 'price')::numeric, 0)), 0)) end
   from jsonb_each(lines) as entries (key, line)
 );
 
@@ -249,8 +249,14 @@ begin
     from holders
     on conflict (site_id, cart_id, person_id) do update set
       first_at = excluded.first_at, first_sequence = excluded.first_sequence, first_touchpoint_id = excluded.first_touchpoint_id
-    where (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-      > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)
+    where case
+      when exists (
+        select from work_persons
+        where work_persons.site_id = excluded.site_id and work_persons.person_id = excluded.person_id and work_persons.is_replayed
+      ) then cart_holders.first_touchpoint_id <> excluded.first_touchpoint_id
+      else (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+        > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)
+    end
     returning cart_holders.site_id, cart_holders.cart_id
   ),
 

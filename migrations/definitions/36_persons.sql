@@ -200,7 +200,7 @@ begin
     select buyers.site_id, buyers.person_id,
       count(orders.order_id) as order_count,
       count(*) filter (where orders.gross > 0 and orders.refunded >= orders.gross) as refunded_order_count,
-      coalesce(sum(orders.gross - orders.refunded) filter (where orders.currency = work_sites.currency), 0) as net_revenue,
+      trim_scale(coalesce(sum(orders.gross - orders.refunded) filter (where orders.currency = work_sites.currency), 0)) as net_revenue,
       count(*) filter (where orders.currency <> work_sites.currency) as unconverted_order_count
     from (
       select work_orders.site_id, work_orders.person_id from work_orders

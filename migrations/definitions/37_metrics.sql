@@ -106,8 +106,8 @@ begin
       parts.site_id, parts.person_id, parts.day, parts.channel, coalesce(parts.source, '') as source,
       coalesce(parts.campaign, '') as campaign, coalesce(parts.device, '') as device,
       sum(parts.sessions)::integer as sessions, sum(parts.converting_sessions)::integer as converting_sessions,
-      sum(parts.conversions)::integer as conversions, sum(parts.orders)::integer as orders, sum(parts.revenue) as revenue,
-      sum(parts.refunded) as refunded, sum(parts.unconverted_orders)::integer as unconverted_orders
+      sum(parts.conversions)::integer as conversions, sum(parts.orders)::integer as orders, trim_scale(sum(parts.revenue)) as revenue,
+      trim_scale(sum(parts.refunded)) as refunded, sum(parts.unconverted_orders)::integer as unconverted_orders
     from parts
     group by parts.site_id, parts.person_id, parts.day, parts.channel, coalesce(parts.source, ''), coalesce(parts.campaign, ''), coalesce(parts.device, '')
   )
@@ -182,8 +182,8 @@ begin
   select
     differences.site_id, differences.day, differences.channel, differences.source, differences.campaign, differences.device,
     differences.sessions, differences.converting_sessions, differences.persons, differences.converting_persons,
-    differences.conversions, differences.orders, differences.revenue, differences.refunded, differences.unconverted_orders,
-    differences.row_count
+    differences.conversions, differences.orders, trim_scale(differences.revenue), trim_scale(differences.refunded),
+    differences.unconverted_orders, differences.row_count
   from differences
   where (differences.sessions, differences.converting_sessions, differences.persons, differences.converting_persons,
     differences.conversions, differences.orders, differences.revenue, differences.refunded, differences.unconverted_orders,
@@ -195,8 +195,8 @@ begin
     converting_persons = day_metrics.converting_persons + excluded.converting_persons,
     conversions = day_metrics.conversions + excluded.conversions,
     orders = day_metrics.orders + excluded.orders,
-    revenue = day_metrics.revenue + excluded.revenue,
-    refunded = day_metrics.refunded + excluded.refunded,
+    revenue = trim_scale(day_metrics.revenue + excluded.revenue),
+    refunded = trim_scale(day_metrics.refunded + excluded.refunded),
     unconverted_orders = day_metrics.unconverted_orders + excluded.unconverted_orders,
     person_row_count = day_metrics.person_row_count + excluded.person_row_count;
 

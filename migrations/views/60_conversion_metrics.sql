@@ -16,7 +16,7 @@ select
   day_metrics.orders,
   day_metrics.revenue,
   day_metrics.refunded,
-  day_metrics.revenue - day_metrics.refunded as net_revenue,
+  trim_scale(day_metrics.revenue - day_metrics.refunded) as net_revenue,
   day_metrics.unconverted_orders
 from store.day_metrics;
 
