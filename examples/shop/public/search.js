@@ -6,13 +6,20 @@ import { tellList } from './shop.js';
 import { search } from './tracking.js';
 
 const term = (new URLSearchParams(location.search).get('q') ?? '').trim();
-const words = term.toLowerCase().split(/\s+/).filter(Boolean);
+const words = term
+  .toLowerCase()
+  .split(/[^\p{L}\p{N}]+/u)
+  .filter(Boolean);
 
-/** Every word must stand somewhere in what the shop says about the item. @param {import('./catalogue.js').Item} item */
+/**
+ * Every word must begin a word of what the shop says about the item: "rain" finds the jacket, not the full-grain boots.
+ * @param {import('./catalogue.js').Item} item
+ */
 const matches = (item) => {
   const category = categories.find(({ id }) => id === item.category)?.name;
   const text = [item.name, item.tagline, item.description, category, ...item.facts].join(' ').toLowerCase();
-  return words.every((word) => text.includes(word));
+  const said = text.split(/[^\p{L}\p{N}]+/u);
+  return words.every((word) => said.some((other) => other.startsWith(word)));
 };
 
 if (words.length > 0) {
