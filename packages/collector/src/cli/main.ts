@@ -5,10 +5,12 @@ import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
 import * as reader from './reader.ts';
+import * as rebuild from './rebuild.ts';
 import * as serve from './serve.ts';
 import * as signIn from './sign-in.ts';
 import * as simulate from './simulate.ts';
 import * as site from './site.ts';
+import * as verify from './verify.ts';
 
 const program = new Command('milepost')
   .description(
@@ -27,7 +29,7 @@ From an empty database to the first touchpoint:
   )
   .showHelpAfterError('(milepost --help lists the commands)');
 
-for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate])
+for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate, rebuild, verify])
   command.register(program);
 
 try {

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Deriver } from './derive.ts';
 
 export { deriveUntilIdle } from './derive.ts';
-export { rebuild, verify, type Difference, type VerifyReport } from './rebuild.ts';
+export { rebuild, verify, type Difference, type RebuildOptions, type VerifyReport } from './rebuild.ts';
 
 /** What the loop reports of itself. */
 export type DeriveMetrics = {

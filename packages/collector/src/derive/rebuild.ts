@@ -68,7 +68,10 @@ export async function rebuild(pool: pg.Pool, options: RebuildOptions = {}): Prom
 }
 
 /** A connection on which derived tables are temporary twins, so the definitions fill those instead of the live ones. */
-async function withTwins<Result>(pool: pg.Pool, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+async function withTwins<Result>(
+  pool: pg.Pool,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   const client = await openSession(pool, 'pg_temp, store');
   try {
     for (const { name } of [...derivedTables, { name: 'clocks' }]) {
@@ -140,7 +143,9 @@ async function columnsOf(client: pg.Client, { name }: DerivedTable): Promise<str
 }
 
 async function compare(client: pg.Client, { onProgress }: RebuildOptions): Promise<VerifyReport> {
-  await client.query('set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on');
+  await client.query(
+    'set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on',
+  );
   const differences: Difference[] = [];
   const rows: Record<string, number> = {};
   for (const [index, table] of derivedTables.entries()) {
@@ -161,7 +166,9 @@ async function compare(client: pg.Client, { onProgress }: RebuildOptions): Promi
       limit ${longestListOfDifferences - differences.length}`,
     );
     differences.push(...found.map((difference) => ({ table: table.name, ...difference })));
-    const { rows: counted } = await client.query<{ count: string }>(`select count(*) from pg_temp.${table.name}`);
+    const { rows: counted } = await client.query<{ count: string }>(
+      `select count(*) from pg_temp.${table.name}`,
+    );
     rows[table.name] = Number(counted[0]?.count ?? 0);
     onProgress?.('tables', index + 1, derivedTables.length);
     if (differences.length >= longestListOfDifferences) break;
