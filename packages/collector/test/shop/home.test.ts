@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInLink } from '../../src/home/sign-in.ts';
+import { milepost } from '../support/program.ts';
 import { eventually, runShop, type RunningShop } from './running.ts';
 
 const patience = { timeout: 10_000, interval: 50 };
@@ -60,6 +61,19 @@ test('a link signs a browser in by a cookie that no script can read, and the dat
     expect(token).toMatch(/^[\w-]{43}$/);
     expect(kept).not.toContain(token);
   }
+});
+
+test('milepost sign-in prints a new link', async () => {
+  const { code, stdout } = await milepost(['sign-in', '--json', '--url', `${shop.url}/`], {
+    DATABASE_URL: shop.databaseUrl,
+  });
+  expect(code).toBe(0);
+  const { link } = JSON.parse(stdout) as { link: string };
+  const answer = await fetch(link, { redirect: 'manual' });
+  expect({ status: answer.status, isOurs: link.startsWith(`${shop.url}/sign-in?`) }).toEqual({
+    status: 303,
+    isOurs: true,
+  });
 });
 
 test('what happens in the shop shows on the page within about a second', async () => {

@@ -31,6 +31,7 @@ export async function runShop() {
   return {
     ...site,
     pool: database.pool,
+    databaseUrl: database.url,
     url: server.url,
 
     /** A browser of somebody new. What its pages complain about is collected in `complaints`. */
