@@ -131,6 +131,7 @@ export function channelOutsideSessions(touchpoint: Touchpoint, settings: Setting
   const known = offline[touchpoint.source];
   if (known) return known;
   if (touchpoint.source === 'email') return 'Email';
-  if (touchpoint.source === 'server' && Object.keys(campaignOf(touchpoint)).length === 0) return 'Unassigned';
-  return channelOf(originOf(touchpoint, settings));
+  const channel = channelOf(originOf(touchpoint, settings));
+  // A server says nothing of where somebody came from, unless it passes it on.
+  return touchpoint.source === 'server' && channel === 'Direct' ? 'Unassigned' : channel;
 }

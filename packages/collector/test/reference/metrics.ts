@@ -69,7 +69,7 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
     const isInSiteCurrency = order.currency === settings.currency;
     if (isInSiteCurrency) group.revenue += order.gross;
     for (const refund of order.refunds) {
-      if (isInSiteCurrency) groupAt(refund.at, order).refunded += refund.amount;
+      if (isInSiteCurrency && refund.amount > 0n) groupAt(refund.at, order).refunded += refund.amount;
     }
   }
   return [...groups].map(([key, group]) => ({
