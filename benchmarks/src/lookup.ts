@@ -99,7 +99,14 @@ async function fill(stand: Stand, touchpoints: number): Promise<void> {
   say('lookup: deriving them');
   const pool = createPool(stand.url, { name: 'bench rebuild', connections: 4 });
   try {
-    await rebuild(pool);
+    let said = '';
+    await rebuild(pool, {
+      onProgress: (phase, done, total) => {
+        const text = `lookup: ${phase}, ${Math.floor((10 * done) / total) * 10} %`;
+        if (text !== said) say(text);
+        said = text;
+      },
+    });
     await pool.query('vacuum analyze');
   } finally {
     await pool.end();

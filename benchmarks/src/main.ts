@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { latency } from './latency.ts';
 import { lookup } from './lookup.ts';
 import { Report, say } from './report.ts';
-import { openStand } from './stand.ts';
+import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 
 const names = ['stored', 'derived', 'latency', 'lookup'] as const;
@@ -25,7 +25,7 @@ One JSON line a result on standard output, sentences on standard error, all of i
 `,
   );
 } else {
-  await run();
+  await untilInterrupted(run());
 }
 
 async function run(): Promise<void> {

@@ -34,10 +34,37 @@ export type Collector = { url: string; pid: number; stop(): Promise<void> };
 
 const cli = fileURLToPath(import.meta.resolve('@milepost/collector/cli/main'));
 
+/** What a run that is interrupted must still end: PostgreSQL lives in a session of its own. */
+const toEnd = new Set<() => Promise<unknown>>();
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    isInterrupted = true;
+    void Promise.allSettled([...toEnd].toReversed().map((end) => end())).then(() => process.exit(1));
+  });
+}
+
+/** Work whose failure is no news once the run was interrupted: then the process ends as soon as all is cleared away. */
+export async function untilInterrupted<Outcome>(work: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isInterrupted) await new Promise(() => {});
+    throw error;
+  }
+}
+
+/** Starts a PostgreSQL with the sites of the profile. */
 export async function openStand(): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'milepost-bench-'));
   chmodSync(folder, 0o700);
   const server = await startPostgres({ folder });
+  const end = async () => {
+    toEnd.delete(end);
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  toEnd.add(end);
   const pool = createPool(server.url, { name: 'bench', connections: 4 });
   await migrate(pool);
   const sites: BenchSite[] = [];
@@ -55,8 +82,7 @@ export async function openStand(): Promise<Stand> {
     sites,
     close: async () => {
       await pool.end();
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await end();
     },
   };
 }
@@ -77,19 +103,18 @@ export async function startCollector(stand: Stand, { roles }: { roles: string })
       NODE_ENV: 'production',
     },
   });
+  const stop = async () => {
+    toEnd.delete(stop);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  };
+  toEnd.add(stop);
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child);
   const { pid } = child;
   if (pid === undefined) throw new Error('the collector has no process');
-  return {
-    url,
-    pid,
-    stop: async () => {
-      if (child.exitCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  };
+  return { url, pid, stop };
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
