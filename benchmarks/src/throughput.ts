@@ -41,6 +41,7 @@ export async function throughput(
 
   const collector = await startCollector(stand, { roles: goal.roles });
   let figure: number;
+  let storedRate: number | null = null;
   let details: Record<string, unknown>;
   try {
     await warmUp(stand, collector, goal, isQuick ? 5_000 : 20_000);
@@ -58,6 +59,7 @@ export async function throughput(
     const stored = (await storedCount(stand)) - storedBefore;
     if (stored !== load.distinct) throw new Error(`${load.distinct} touchpoints were sent, ${stored} stored`);
     figure = stored / seconds;
+    if (goal.until === 'derived') storedRate = stored / storedSeconds;
     details = {
       touchpoints: stored,
       resent: sent.touchpoints - stored,
@@ -88,6 +90,10 @@ export async function throughput(
     bar: { at_least: goal.bar },
     details: {
       ...details,
+      ...(storedRate !== null && {
+        stored_meanwhile: storedRate,
+        stored_meanwhile_ratio: storedRate / limit,
+      }),
       copy_rows_per_second: copies.map(({ rowsPerSecond }) => Math.round(rowsPerSecond)),
       copy_cpu_us_per_row: copies.map(({ cpuUsPerRow }) => cpuUsPerRow),
     },
