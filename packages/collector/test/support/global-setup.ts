@@ -3,10 +3,12 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { findBinaries } from '../../src/database/binaries.ts';
 import { startPostgres } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { createPool } from '../../src/database/pool.ts';
 import { buildBrowserCode } from '../../src/demo/build.ts';
+import { Refusal } from '../../src/refusal.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,6 +19,7 @@ declare module 'vitest' {
 
 /** Builds what the browser runs, starts the one PostgreSQL of a run and migrates the database that every test file clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await refuseInOneSentence();
   buildBrowserCode(() => {}); // once, before test files need it at the same time
   const folder = mkdtempSync(join(tmpdir(), 'milepost-test-'));
   chmodSync(folder, 0o700);
@@ -49,6 +52,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
     rmSync(folder, { recursive: true, force: true });
     release();
   };
+}
+
+/** A platform without a packaged PostgreSQL is told so without a stack, before anything runs. */
+async function refuseInOneSentence(): Promise<void> {
+  try {
+    await findBinaries();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    process.stderr.write(`milepost: ${error.message}\n`);
+    process.exit(1);
+  }
 }
 
 /** Ends the server also when the run is killed: a pipe to a waiting shell closes with this process, however it dies. */

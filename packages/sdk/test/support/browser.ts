@@ -13,7 +13,18 @@ export async function launchBrowser(options: LaunchOptions = {}): Promise<Browse
     '--no-first-run',
   ];
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return playwright.launch({ channel: 'chrome', ...options, args: [...quiet, ...(options.args ?? [])] });
+    try {
+      return await playwright.launch({
+        channel: 'chrome',
+        ...options,
+        args: [...quiet, ...(options.args ?? [])],
+      });
+    } catch (cause) {
+      throw new Error(
+        `there is no packaged Chromium for ${process.platform}-${process.arch} and no Chrome that starts; install Google Chrome and run the tests again.`,
+        { cause },
+      );
+    }
   }
   // before the import: makes the package unpack its own libraries and put them into LD_LIBRARY_PATH
   process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs22.x';
