@@ -60,7 +60,8 @@ async function refuseInOneSentence(): Promise<void> {
     await findBinaries();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    process.stderr.write(`milepost: ${error.message}\n`);
+    const [what] = error.message.split(';'); // what follows is advice for servers
+    process.stderr.write(`milepost: ${what}, and the tests need one.\n`);
     process.exit(1);
   }
 }
