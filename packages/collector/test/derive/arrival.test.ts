@@ -1,14 +1,15 @@
 /** Arrival order, batching, retries and duplicates of the same stored touchpoints never change any derived row. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { SiteSettings } from '../../src/database/sites.ts';
 import { day } from '../reference/inputs.ts';
 import { database } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
-import { choices, type Delivery, deliveryOf, history } from './histories.ts';
+import { choices, type Delivery, deliveryOf, history, someSettings } from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
-// A few dozen histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 25);
+// A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 15);
 const seed = process.env['MILEPOST_TEST_SEED'];
 const timeout = 60_000 + numRuns * 5_000;
 const runs = {
@@ -25,8 +26,8 @@ async function deliver(site: Site, { parts, instants }: Delivery): Promise<void>
   }
 }
 
-async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
-  const site = await makeSite(database.pool);
+async function withSite(settings: SiteSettings, use: (site: Site) => Promise<void>): Promise<void> {
+  const site = await makeSite(database.pool, settings);
   try {
     await use(site);
   } finally {
@@ -43,8 +44,8 @@ test(
   async () => {
     const pause = fc.constantFrom(0, day / 24, 30 * day, 180 * day);
     await fc.assert(
-      fc.asyncProperty(history(40), pause, async (touchpoints, after) => {
-        await withSite(async (site) => {
+      fc.asyncProperty(history(40), someSettings, pause, async (touchpoints, settings, after) => {
+        await withSite(settings, async (site) => {
           const asOf = endOf(touchpoints) + after;
           await storeGiven(database.pool, site, touchpoints);
           await database.derive(asOf);
@@ -61,18 +62,18 @@ test(
   'touchpoints shuffled, split, late and duplicated give byte-equal views, and verify finds no difference',
   async () => {
     await fc.assert(
-      fc.asyncProperty(history(40), choices, async (touchpoints, how) => {
+      fc.asyncProperty(history(40), someSettings, choices, async (touchpoints, settings, how) => {
         const delivery = deliveryOf(touchpoints, how);
         const asOf = endOf(touchpoints, ...delivery.instants);
         let scattered = {};
-        await withSite(async (site) => {
+        await withSite(settings, async (site) => {
           await deliver(site, delivery);
           await database.derive(asOf);
           scattered = await textOfViews(database.pool, site);
           await expectVerified(database.pool);
           await expectAsReference(database.pool, site, asOf);
         });
-        await withSite(async (site) => {
+        await withSite(settings, async (site) => {
           await storeGiven(database.pool, site, touchpoints);
           await database.derive(asOf);
           expect(scattered).toEqual(await textOfViews(database.pool, site));
@@ -88,9 +89,9 @@ test(
   'touchpoints one by one in order, time passing between them, give the same as all at once',
   async () => {
     await fc.assert(
-      fc.asyncProperty(history(12), async (touchpoints) => {
+      fc.asyncProperty(history(12), someSettings, async (touchpoints, settings) => {
         const asOf = endOf(touchpoints);
-        await withSite(async (site) => {
+        await withSite(settings, async (site) => {
           const parts = touchpoints.map((touchpoint) => [touchpoint]);
           await deliver(site, { parts, instants: touchpoints.map(({ at }) => Number(at)) });
           await expectAsReference(database.pool, site, asOf);
@@ -98,6 +99,32 @@ test(
         });
       }),
       runs,
+    );
+  },
+  timeout,
+);
+
+test(
+  'touchpoints of two sites with the same ids, arriving together, stay apart',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(history(20), history(20), choices, async (ones, others, how) => {
+        const [one, other] = [deliveryOf(ones, how), deliveryOf(others, how)];
+        const asOf = endOf([...ones, ...others], ...one.instants, ...other.instants);
+        await withSite({}, async (site) => {
+          await withSite({ currency: 'USD' }, async (neighbour) => {
+            for (let part = 0; part < Math.max(one.parts.length, other.parts.length); part += 1) {
+              await storeGiven(database.pool, site, one.parts[part] ?? []);
+              await storeGiven(database.pool, neighbour, other.parts[part] ?? []);
+              await database.derive(Math.max(one.instants[part] ?? 0, other.instants[part] ?? 0));
+            }
+            await database.derive(asOf);
+            await expectAsReference(database.pool, site, asOf);
+            await expectAsReference(database.pool, neighbour, asOf);
+          });
+        });
+      }),
+      { ...runs, numRuns: Math.ceil(numRuns / 3) },
     );
   },
   timeout,

@@ -404,6 +404,16 @@ describe('a purchase', () => {
   });
 });
 
+test('a cart that an order’s late cart id replays is still closed by whoever buys it', async () => {
+  const [o3, o4] = [{ transaction_id: 'o3' }, { transaction_id: 'o4', cart_id: 'c1' }];
+  await given.touchpoints([on('10:00', 'purchase', o3)]);
+  await given.touchpoints([on('10:01', 'add_to_cart', { cart_id: 'c1', items: [boots] }, { user_id: 'u1' })]);
+  await given.touchpoints([on('10:02', 'purchase', { ...o3, cart_id: 'c1' }, { user_id: 'u1' })]);
+  expect(await carts()).toMatchObject([{ state: 'open' }]);
+  await given.touchpoints([{ at: '2026-01-05T10:03Z', user_id: 'u2', name: 'purchase', properties: o4 }]);
+  expect(await carts()).toMatchObject([{ state: 'purchased', order_id: 'o4' }]);
+});
+
 test('an emptied cart is never abandoned while empty', async () => {
   await given.touchpoints([add('10:00', boots), on('10:30', 'remove_from_cart', { items: [boots] })], {
     asOf: '2026-03-05T10:00Z',

@@ -16,7 +16,7 @@ beforeAll(async () => {
   deriver = await Deriver.open(testDatabase.pool);
 });
 afterAll(async () => {
-  deriver.close();
+  await deriver.close();
   await testDatabase.drop();
 });
 

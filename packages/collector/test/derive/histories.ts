@@ -1,5 +1,6 @@
 /** Random histories of a few persons, made so that gaps, ties and timers at exact instants really occur. */
 import fc from 'fast-check';
+import type { SiteSettings } from '../../src/database/sites.ts';
 import { day, hour, minute, type JsonObject, second } from '../reference/inputs.ts';
 import { type Given, idAt } from './given.ts';
 
@@ -213,6 +214,26 @@ export function deliveryOf(
   });
   return { parts, instants };
 }
+
+/** The defaults mostly, and settings that bend a rule each. */
+export const someSettings = fc.constantFrom<SiteSettings>(
+  {},
+  {},
+  {},
+  { is_session_split_by_campaign: false, session_gap: '1 hour', session_limit: '6 hours' },
+  {
+    cart_delay: '5 minutes',
+    checkout_delay: '1 hour',
+    cart_expiry: '6 hours',
+    self_recovery_window: '1 hour',
+  },
+  {
+    is_refund_by_write_key_accepted: true,
+    time_zone: 'America/New_York',
+    currency: 'USD',
+    lapsed_after: '1 day',
+  },
+);
 
 export const choices = fc.record({
   keys: fc.array(fc.nat({ max: 1_000 }), { minLength: 1, maxLength: 60, size: 'max' }),
