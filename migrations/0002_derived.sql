@@ -273,7 +273,7 @@ create table store.person_days (
   unconverted_orders integer not null,
   primary key (site_id, person_id, day, channel, source, campaign, device)
 );
-create index person_days_day on store.person_days (site_id, day);
+create index person_days_day on store.person_days (site_id, day, person_id);
 
 create table store.day_metrics (
   site_id integer not null,
@@ -300,7 +300,8 @@ create table store.channel_rules (
   site_id integer not null,
   position smallint not null,
   channel text not null,
-  source_pattern text,
+  sources text[],
+  mediums text[],
   medium_pattern text,
   campaign_pattern text,
   source_category text,

@@ -34,7 +34,7 @@ begin
   perform pg_advisory_xact_lock(hashtext('milepost.partitions'));
   for month in
     select months.month
-    from generate_series(date_trunc('month', now) - interval '13 months', date_trunc('month', now) + interval '3 months',
+    from generate_series(date_trunc('month', now) - interval '1 month', date_trunc('month', now) + interval '3 months',
       interval '1 month') as months (month)
     where to_regclass('store.touchpoints_' || to_char(months.month, 'YYYY_MM')) is null
   loop
@@ -45,4 +45,4 @@ begin
 end
 $$;
 comment on function store.make_partitions(timestamptz) is
-  'Makes the monthly partitions from 13 months before to 3 months after `now` that are missing; answers how many.';
+  'Makes the monthly partitions from the month before `now` to 3 months after it that are missing; answers how many.';

@@ -44,8 +44,9 @@ declare
   name text;
   click text;
   result text[] := '{}';
+  query text := case when click_ids_of.query ~ '[?&](gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then click_ids_of.query end;
 begin
-  if clicks is null and query is null and not campaign ?| array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] then
+  if clicks is null and query is null and campaign is null or clicks is null and query is null and not campaign ?| array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] then
     return result;
   end if;
   foreach name in array array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] loop
@@ -91,30 +92,35 @@ begin
 end
 $$;
 
--- The channel rules in order, first match wins.
+-- The channel rules in order, first match wins; a condition that is null says nothing. Comparisons ignore case.
 create or replace function store.channel_of(source text, medium text, campaign text, category text) returns text
 language plpgsql stable
 as $$
 declare
-  found_channel text;
+  the_source text := coalesce(lower(source), '');
+  the_medium text := coalesce(lower(medium), '');
+  the_campaign text := coalesce(lower(campaign), '');
+  rule store.channel_rules;
 begin
-  select channel_rules.channel into found_channel
-  from store.channel_rules
-  where channel_rules.site_id = 0
-    and case when channel_rules.is_any then
-      coalesce(source ~* channel_rules.source_pattern, false)
-      or coalesce(medium ~* channel_rules.medium_pattern, false)
-      or coalesce(campaign ~* channel_rules.campaign_pattern, false)
-      or coalesce(category = channel_rules.source_category, false)
-    else
-      (channel_rules.source_pattern is null or coalesce(source, '') ~* channel_rules.source_pattern)
-      and (channel_rules.medium_pattern is null or coalesce(medium, '') ~* channel_rules.medium_pattern)
-      and (channel_rules.campaign_pattern is null or coalesce(campaign, '') ~* channel_rules.campaign_pattern)
-      and (channel_rules.source_category is null or coalesce(category = channel_rules.source_category, false))
-    end
-  order by channel_rules.position
-  limit 1;
-  return coalesce(found_channel, 'Unassigned');
+  for rule in
+    select channel_rules.* from store.channel_rules where channel_rules.site_id = 0 order by channel_rules.position
+  loop
+    if rule.is_any then
+      if the_source = any (rule.sources) or the_medium = any (rule.mediums) or category = rule.source_category
+        or the_medium ~ rule.medium_pattern or the_campaign ~ rule.campaign_pattern
+      then
+        return rule.channel;
+      end if;
+    elsif (rule.sources is null or the_source = any (rule.sources))
+      and (rule.mediums is null or the_medium = any (rule.mediums))
+      and (rule.source_category is null or category is not distinct from rule.source_category)
+      and (rule.medium_pattern is null or the_medium ~ rule.medium_pattern)
+      and (rule.campaign_pattern is null or the_campaign ~ rule.campaign_pattern)
+    then
+      return rule.channel;
+    end if;
+  end loop;
+  return 'Unassigned';
 end
 $$;
 
@@ -229,25 +235,26 @@ return coalesce(
 -- GA4's default channel group in GA4's order (support.google.com/analytics/answer/9756891); AI Assistant is Milepost's,
 -- tried after the paid rules and before Referral.
 delete from store.channel_rules where channel_rules.site_id = 0;
-insert into store.channel_rules (site_id, position, channel, source_pattern, medium_pattern, campaign_pattern, source_category, is_any)
+insert into store.channel_rules
+  (site_id, position, channel, sources, mediums, medium_pattern, campaign_pattern, source_category, is_any)
 values
-  (0, 10, 'Direct', '^(\(direct\))?$', '^(\(none\)|\(not set\))?$', null, null, false),
-  (0, 20, 'Cross-network', null, null, 'cross-network', null, false),
-  (0, 30, 'Paid Shopping', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'shopping', false),
-  (0, 31, 'Paid Shopping', null, '^(.*cp.*|ppc|retargeting|paid.*)$', '^(.*(([^a-df-z]|^)shop|shopping).*)$', null, false),
-  (0, 40, 'Paid Search', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'search', false),
-  (0, 50, 'Paid Social', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'social', false),
-  (0, 60, 'Paid Video', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'video', false),
-  (0, 70, 'Display', null, '^(display|banner|expandable|interstitial|cpm)$', null, null, false),
-  (0, 80, 'Paid Other', null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, null, false),
-  (0, 85, 'AI Assistant', null, null, null, 'assistant', false),
-  (0, 90, 'Organic Shopping', null, null, '^(.*(([^a-df-z]|^)shop|shopping).*)$', 'shopping', true),
-  (0, 100, 'Organic Social', null, '^(social|social-network|social-media|sm|social network|social media)$', null, 'social', true),
-  (0, 110, 'Organic Video', null, '^(.*video.*)$', null, 'video', true),
-  (0, 120, 'Organic Search', null, '^organic$', null, 'search', true),
-  (0, 130, 'Referral', null, '^(referral|app|link)$', null, null, false),
-  (0, 140, 'Email', '^(email|e-mail|e_mail|e mail)$', '^(email|e-mail|e_mail|e mail)$', null, null, true),
-  (0, 150, 'Affiliates', null, '^affiliates?$', null, null, false),
-  (0, 160, 'Audio', null, '^audio$', null, null, false),
-  (0, 170, 'SMS', '^sms$', '^sms$', null, null, true),
-  (0, 180, 'Mobile Push Notifications', '^firebase$', '(push$|mobile|notification)', null, null, true);
+  (0, 10, 'Direct', '{(direct),""}', '{(none),(not set),""}', null, null, null, false),
+  (0, 20, 'Cross-network', null, null, null, 'cross-network', null, false),
+  (0, 30, 'Paid Shopping', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'shopping', false),
+  (0, 31, 'Paid Shopping', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', '^(.*(([^a-df-z]|^)shop|shopping).*)$', null, false),
+  (0, 40, 'Paid Search', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'search', false),
+  (0, 50, 'Paid Social', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'social', false),
+  (0, 60, 'Paid Video', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, 'video', false),
+  (0, 70, 'Display', null, '{display,banner,expandable,interstitial,cpm}', null, null, null, false),
+  (0, 80, 'Paid Other', null, null, '^(.*cp.*|ppc|retargeting|paid.*)$', null, null, false),
+  (0, 85, 'AI Assistant', null, null, null, null, 'assistant', false),
+  (0, 90, 'Organic Shopping', null, null, null, '^(.*(([^a-df-z]|^)shop|shopping).*)$', 'shopping', true),
+  (0, 100, 'Organic Social', null, '{social,social-network,social-media,sm,social network,social media}', null, null, 'social', true),
+  (0, 110, 'Organic Video', null, null, '^.*video.*$', null, 'video', true),
+  (0, 120, 'Organic Search', null, '{organic}', null, null, 'search', true),
+  (0, 130, 'Referral', null, '{referral,app,link}', null, null, null, false),
+  (0, 140, 'Email', '{email,e-mail,e_mail,e mail}', '{email,e-mail,e_mail,e mail}', null, null, null, true),
+  (0, 150, 'Affiliates', null, '{affiliate,affiliates}', null, null, null, false),
+  (0, 160, 'Audio', null, '{audio}', null, null, null, false),
+  (0, 170, 'SMS', '{sms}', '{sms}', null, null, null, true),
+  (0, 180, 'Mobile Push Notifications', '{firebase}', null, '(push$|mobile|notification)', null, null, true);

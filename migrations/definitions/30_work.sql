@@ -51,11 +51,10 @@ begin
     traits jsonb,
     campaign_key text,
     path text,
-    engaged_milliseconds bigint,
-    primary key (site_id, touchpoint_id)
+    engaged_milliseconds bigint
   ) on commit preserve rows;
-  create index if not exists work_touchpoints_identity on work_touchpoints (site_id, identity_id, occurred_at);
-  create index if not exists work_touchpoints_person on work_touchpoints (site_id, person_id, occurred_at);
+  -- The only index: definitions join the whole workbench by hash, and an index would be read through all its dead entries.
+  create index if not exists work_touchpoints_traits on work_touchpoints (site_id, person_id) where traits is not null;
 
   create temporary table if not exists work_identities (
     site_id integer not null,
@@ -64,6 +63,14 @@ begin
     is_loaded boolean not null default false,
     is_steady boolean not null default false, -- its new touchpoints only lengthen its last spell
     primary key (site_id, identity_id)
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_latest_seen (
+    site_id integer not null,
+    identity_id uuid not null,
+    last_seen_at timestamptz not null,
+    last_sequence bigint not null,
+    last_touchpoint_id uuid not null
   ) on commit preserve rows;
 
   create temporary table if not exists work_spells (
@@ -157,6 +164,7 @@ begin
   delete from work_sites;
   delete from work_touchpoints;
   delete from work_identities;
+  delete from work_latest_seen;
   delete from work_spells;
   delete from work_persons;
   delete from work_orders;
@@ -173,7 +181,7 @@ create or replace function store.truncate_work_tables() returns void
 language plpgsql
 as $$
 begin
-  truncate work_sites, work_touchpoints, work_identities, work_spells, work_persons, work_orders, work_session_rows,
+  truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_session_rows,
     work_sessions, work_carts, work_stages, work_days, work_day_parts;
 end
 $$;
@@ -255,14 +263,14 @@ begin
     where derivable_touchpoints.site_id = new_touchpoints.site_id
       and derivable_touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
     offset 0
-  ) as touchpoints
-  on conflict do nothing;
+  ) as touchpoints;
 end
 $$;
 
 -- Says anew whose the touchpoints are of identities whose spells have changed since they were put on the workbench.
 create or replace function store.resolve_work_touchpoints() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   update work_touchpoints
@@ -287,13 +295,19 @@ $$;
 -- batches still waiting are left out: they come with their own batch.
 create or replace function store.load_replays() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   loop
     insert into work_identities (site_id, identity_id, is_replayed)
     select distinct identities.site_id, identities.identity_id, true
     from work_persons
-    join identities on identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+    cross join lateral (
+      select identities.*
+      from identities
+      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+      offset 0
+    ) as identities
     where work_persons.is_replayed and not work_persons.is_loaded
     on conflict (site_id, identity_id) do update set is_replayed = true where not work_identities.is_replayed;
     update work_persons set is_loaded = true where is_replayed and not is_loaded;
@@ -326,7 +340,10 @@ begin
     ) as touchpoints
     where work_identities.is_replayed and not work_identities.is_loaded
       and touchpoints.batch_id not in (select batches.batch_id from store.batches)
-    on conflict do nothing;
+      and not exists (
+        select from work_touchpoints as present
+        where present.site_id = touchpoints.site_id and present.touchpoint_id = touchpoints.touchpoint_id
+      );
     update work_identities set is_loaded = true where is_replayed and not is_loaded;
   end loop;
 end

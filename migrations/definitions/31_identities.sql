@@ -43,24 +43,34 @@ create or replace function store.lengthen_spells() returns void
 language plpgsql
 as $$
 begin
+  perform store.collect_latest_seen();
   update identities
-  set last_seen_at = (latest.last_key).at, last_sequence = (latest.last_key).sequence, last_touchpoint_id = (latest.last_key).touchpoint_id
-  from (
-    select work_touchpoints.site_id, work_touchpoints.identity_id,
-      (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
-        order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key
-    from work_identities
-    join work_touchpoints
-      on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
-    where work_identities.is_steady and work_touchpoints.anonymous_id is not null
-    group by work_touchpoints.site_id, work_touchpoints.identity_id
-  ) as latest
+  set last_seen_at = latest.last_seen_at, last_sequence = latest.last_sequence, last_touchpoint_id = latest.last_touchpoint_id
+  from work_latest_seen as latest
   where identities.site_id = latest.site_id and identities.identity_id = latest.identity_id
     and identities.spell = (
       select max(spells.spell)
       from identities as spells
       where spells.site_id = latest.site_id and spells.identity_id = latest.identity_id
     );
+end
+$$;
+
+create or replace function store.collect_latest_seen() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_latest_seen
+  select distinct on (work_touchpoints.site_id, work_touchpoints.identity_id)
+    work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at, work_touchpoints.sequence,
+    work_touchpoints.touchpoint_id
+  from work_identities
+  join work_touchpoints
+    on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
+  where work_identities.is_steady and work_touchpoints.anonymous_id is not null
+  order by work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at desc,
+    work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc;
 end
 $$;
 

@@ -205,6 +205,7 @@ create or replace aggregate store.carts_of(
 -- older order's cart id known, so whoever that order concerns is replayed.
 create or replace function store.derive_cart_holders() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 declare
   changed_sites integer[];
@@ -232,13 +233,19 @@ begin
 
   gone as (
     delete from cart_holders
-    using work_persons
-    where work_persons.is_replayed
-      and cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
-      and not exists (
-        select from holders
-        where holders.site_id = cart_holders.site_id and holders.cart_id = cart_holders.cart_id and holders.person_id = cart_holders.person_id
-      )
+    where cart_holders.ctid = any (array(
+      select held.place
+      from work_persons
+      cross join lateral (
+        select cart_holders.ctid as place, cart_holders.site_id, cart_holders.cart_id, cart_holders.person_id
+        from cart_holders
+        where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
+        offset 0
+      ) as held
+      left join holders
+        on holders.site_id = held.site_id and holders.cart_id = held.cart_id and holders.person_id = held.person_id
+      where work_persons.is_replayed and holders.cart_id is null
+    ))
     returning cart_holders.site_id, cart_holders.cart_id
   ),
 
@@ -263,7 +270,12 @@ begin
   concerned as (
     select changed.site_id, orders.cart_id, orders.person_id
     from (select gone.site_id, gone.cart_id from gone union select told.site_id, told.cart_id from told) as changed
-    join orders on orders.site_id = changed.site_id and orders.cart_id = changed.cart_id
+    cross join lateral (
+      select orders.cart_id, orders.person_id
+      from orders
+      where orders.site_id = changed.site_id and orders.cart_id = changed.cart_id
+      offset 0
+    ) as orders
   )
 
   select array_agg(everyone.site_id), array_agg(everyone.person_id) into changed_sites, changed_persons
@@ -272,7 +284,12 @@ begin
     union
     select concerned.site_id, cart_holders.person_id
     from concerned
-    join cart_holders on cart_holders.site_id = concerned.site_id and cart_holders.cart_id = concerned.cart_id
+    cross join lateral (
+      select cart_holders.person_id
+      from cart_holders
+      where cart_holders.site_id = concerned.site_id and cart_holders.cart_id = concerned.cart_id
+      offset 0
+    ) as cart_holders
     union
     select concerned.site_id, openings.person_id
     from concerned

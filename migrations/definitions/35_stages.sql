@@ -42,7 +42,6 @@ begin
     if current.transition_count is null then
       current := row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state;
     end if;
-    current.moves := '{}';
   end if;
 
   while current.state > 0 and timer_seconds[current.state] is not null loop
@@ -151,40 +150,71 @@ begin
     where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
   ),
 
-  happenings as (
-    select signals.site_id, signals.person_id, signals.at, signals.sequence, signals.touchpoint_id, signals.signal, signals.rule
+  folded as (
+    select signals.site_id, signals.person_id,
+      store.stages_of(
+        case when not work_persons.is_replayed and persons.transition_count > 0 then row(
+          persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
+          persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
+        end,
+        signals.at, signals.signal, signals.rule, signals.touchpoint_id, work_sites.session_gap,
+        model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
+        model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
+        model_machines.timer_targets, model_machines.timer_names
+        order by signals.at, signals.sequence, signals.touchpoint_id
+      ) as machine
     from signals
+    join work_persons on work_persons.site_id = signals.site_id and work_persons.person_id = signals.person_id
+    join work_sites on work_sites.site_id = signals.site_id
+    join store.model_machines
+      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+    left join lateral (
+      select persons.*
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      offset 0
+    ) as persons on true
     where signals.signal is not null
-    union all
-    select work_persons.site_id, work_persons.person_id, work_sites.as_of, null, null, null, null
+    group by signals.site_id, signals.person_id
+  ),
+
+  -- Where everybody at hand stands after their signals, or still, if there were none.
+  standing as (
+    select work_persons.site_id, work_persons.person_id,
+      case
+        when folded.person_id is not null then folded.machine
+        when not work_persons.is_replayed and persons.transition_count > 0 then row(
+          persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
+          persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
+        else row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state
+      end as machine
     from work_persons
-    join work_sites on work_sites.site_id = work_persons.site_id
+    left join folded on folded.site_id = work_persons.site_id and folded.person_id = work_persons.person_id
+    left join lateral (
+      select persons.*
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+        and folded.person_id is null
+      offset 0
+    ) as persons on true
   )
 
-  select happenings.site_id, happenings.person_id,
-    store.stages_of(
-      case when not work_persons.is_replayed and persons.transition_count > 0 then row(
-        persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-        persons.transition_count, persons.last_timer_at, null)::store.stage_state
-      end,
-      happenings.at, happenings.signal, happenings.rule, happenings.touchpoint_id, work_sites.session_gap,
-      model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
-      model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
-      model_machines.timer_targets, model_machines.timer_names
-      order by happenings.signal is null, happenings.at, happenings.sequence, happenings.touchpoint_id
-    )
-  from happenings
-  join work_persons on work_persons.site_id = happenings.site_id and work_persons.person_id = happenings.person_id
-  join work_sites on work_sites.site_id = happenings.site_id
+  -- Time alone, for whom a timer has fallen due since.
+  select standing.site_id, standing.person_id,
+    case
+      when (standing.machine).last_signal_at
+        + model_machines.timer_seconds[nullif((standing.machine).state, 0)] * interval '1 second' <= work_sites.as_of
+      then store.stage_step(
+        standing.machine, null, work_sites.as_of, null, null, null, work_sites.session_gap,
+        model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
+        model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
+        model_machines.timer_targets, model_machines.timer_names)
+      else standing.machine
+    end
+  from standing
+  join work_sites on work_sites.site_id = standing.site_id
   join store.model_machines
-    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-  left join lateral (
-    select persons.*
-    from persons
-    where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-    offset 0
-  ) as persons on true
-  group by happenings.site_id, happenings.person_id;
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version;
 end
 $$;
 

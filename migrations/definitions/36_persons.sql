@@ -25,19 +25,28 @@ begin
 end
 $$;
 
+-- Whoever was joined to another, and has no touchpoint of their own left, is no person any more.
 create or replace function store.delete_empty_persons() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
-  -- Whoever was joined to another, and has no touchpoint of their own left, is no person any more.
   delete from persons
-  using work_persons
-  where work_persons.is_replayed
-    and persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-    and not exists (
-      select from work_touchpoints
-      where work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    );
+  where persons.ctid = any (array(
+    select known.place
+    from work_persons
+    cross join lateral (
+      select persons.ctid as place
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      offset 0
+    ) as known
+    where work_persons.is_replayed
+      and not exists (
+        select from work_touchpoints
+        where work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+      )
+  ));
 end
 $$;
 
@@ -179,7 +188,7 @@ begin
         cross join lateral jsonb_each(work_touchpoints.traits) as told (key, value)
         where work_touchpoints.site_id = traits_after.site and work_touchpoints.person_id = traits_after.person
           and (traits_after.is_replayed or work_touchpoints.is_new)
-          and jsonb_typeof(work_touchpoints.traits) = 'object'
+          and work_touchpoints.traits is not null and jsonb_typeof(work_touchpoints.traits) = 'object'
           and told.key not in ('email', 'phone')
       ) as said
       order by said.key, said.order_key desc nulls last

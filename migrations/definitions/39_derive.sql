@@ -1,5 +1,26 @@
 -- Derivation: one transaction takes what waits, works out whom it touches, and runs every definition for them.
 
+-- A young table has no statistics, and the planner takes any index for as good as another. Analyses the derived tables in
+-- sight that have doubled since they were last looked at.
+create or replace function store.analyze_derived_tables(is_forced boolean) returns void
+language plpgsql
+as $$
+declare
+  table_name text;
+begin
+  foreach table_name in array array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
+    'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics'] loop
+    if is_forced or exists (
+      select from pg_class
+      where pg_class.oid = to_regclass(table_name)
+        and pg_stat_get_live_tuples(pg_class.oid) > 2 * greatest(pg_class.reltuples, 0) + 50
+    ) then
+      execute format('analyze %I', table_name);
+    end if;
+  end loop;
+end
+$$;
+
 -- Runs every definition but the identities' for the persons marked at hand.
 create or replace function store.derive_marked_persons() returns void
 language plpgsql
@@ -10,6 +31,7 @@ begin
   perform store.collect_work_orders();
   perform store.derive_orders();
   perform store.mark_by_orders();
+  perform store.load_replays();
   perform store.derive_cart_holders();
   -- Whoever an order or a cart id drew in brings their past along, and with it their own orders.
   perform store.load_replays();

@@ -7,8 +7,9 @@ export const touchpointsPerTransaction = 6_000;
 /** How many persons whose timers fell due one transaction takes, about. */
 const personsPerTransaction = 2_000;
 
-// Emptied now and then: rows deleted at the start of each transaction leave dead ones behind.
-const transactionsBetweenCleanings = 20;
+// Rows deleted from the workbench at the start of a transaction stay behind as dead ones. Truncating it costs every plan
+// that names it, so that waits until there are this many.
+const deadRowsBeforeTruncation = 30_000;
 
 /**
  * One connection that derives. Not safe for concurrent calls; several derivers, in one process or many, are: one works
@@ -17,6 +18,7 @@ const transactionsBetweenCleanings = 20;
 export class Deriver {
   readonly #client: pg.Client;
   #transactionCount = 0;
+  #deadRows = 0;
 
   private constructor(client: pg.Client) {
     this.#client = client;
@@ -34,7 +36,9 @@ export class Deriver {
       text: 'select store.derive_batches($1) as count',
       values: [touchpointsPerTransaction],
     });
-    return rows[0]?.count ?? 0;
+    const count = rows[0]?.count ?? 0;
+    this.#deadRows += count;
+    return count;
   }
 
   /** Lets every timer due at or before `target` (default: now) fire, site by site. */
@@ -71,9 +75,11 @@ export class Deriver {
     this.#transactionCount += 1;
     if ((this.#transactionCount & (this.#transactionCount - 1)) === 0) {
       // Plans made over young, empty tables may take the wrong index: they are made anew after the 1st, 2nd, 4th, 8th … time.
+      await this.#client.query('select store.analyze_derived_tables(is_forced => false)');
       await this.#client.query('discard plans');
     }
-    if (this.#transactionCount % transactionsBetweenCleanings === 0) {
+    if (this.#deadRows >= deadRowsBeforeTruncation) {
+      this.#deadRows = 0;
       await this.#client.query('select store.truncate_work_tables()');
     }
   }

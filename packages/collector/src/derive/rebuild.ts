@@ -23,8 +23,8 @@ export type RebuildOptions = {
   onProgress?: (phase: 'identities' | 'persons' | 'tables', done: number, total: number) => void;
 };
 
-const identitiesPerStep = 5_000;
-const personsPerStep = 2_000;
+const identitiesPerStep = 2_000;
+const personsPerStep = 1_000;
 const longestListOfDifferences = 1_000;
 
 /**
@@ -122,6 +122,7 @@ async function inSteps(
   await client.query(`alter table ${list} add primary key (position)`);
   const { rows } = await client.query<{ total: string }>(`select count(*) as total from ${list}`);
   const total = Number(rows[0]?.total ?? 0);
+  let stepCount = 0;
   for (let from = 1; from <= total; from += step) {
     await client.query({
       name: list,
@@ -129,7 +130,12 @@ async function inSteps(
         from ${list} as listed where listed.position between $1 and $2`,
       values: [from, from + step - 1],
     });
-    await client.query('select store.clear_work_tables()');
+    await client.query('select store.truncate_work_tables()');
+    stepCount += 1;
+    if ((stepCount & (stepCount - 1)) === 0) {
+      await client.query('select store.analyze_derived_tables(is_forced => true)');
+      await client.query('discard plans');
+    }
     onStep(Math.min(from + step - 1, total), total);
   }
 }
