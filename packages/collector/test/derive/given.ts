@@ -36,12 +36,17 @@ export async function makeSite(pool: pg.Pool, settings: SiteSettings = {}): Prom
 }
 
 /** Stores touchpoints in one transaction, as the writer does. */
-export async function storeGiven(pool: pg.Pool, site: Site, touchpoints: Given[]): Promise<void> {
+export async function storeGiven(
+  pool: pg.Pool,
+  site: Site,
+  touchpoints: Given[],
+  { lane = 0 }: { lane?: number } = {},
+): Promise<void> {
   const client = await pool.connect();
   try {
     await client.query('begin');
     const rows = touchpoints.map((given) => storedRowOf(site, given));
-    await storeRows(client, rows, { origin: 'live', lane: 0 });
+    await storeRows(client, rows, { origin: 'live', lane });
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');

@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deriveUntilIdle } from '../../src/derive/index.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
+import { touchpointsOfHouseholds } from './households.ts';
+import { expectVerified, textOfViews } from './views.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+
+const lanes = [0, 1, 2];
+
+/** One identity always takes the same lane, as with the writers of one process. */
+function laneOf(touchpoint: Given): number {
+  const identity = touchpoint.anonymous_id ?? touchpoint.user_id!;
+  return identity.charCodeAt(identity.length - 1) % lanes.length;
+}
+
+async function write(site: Site, touchpoints: Given[], lane: number): Promise<void> {
+  const own = touchpoints.filter((touchpoint) => laneOf(touchpoint) === lane);
+  for (let from = 0; from < own.length; from += 97) {
+    // Every batch tells the last touchpoints of the one before again.
+    await storeGiven(database.pool, site, own.slice(Math.max(0, from - 11), from + 97), { lane });
+  }
+}
+
+test('three writers and two derivers at once give the same views as one after the other', async () => {
+  const { pool } = database;
+  const touchpoints = touchpointsOfHouseholds(60);
+  const latest = Math.max(...touchpoints.map(({ at }) => Number(at)));
+  const asOf = new Date(latest);
+
+  const together = await makeSite(pool);
+  let isWriting = true;
+  const derivers = [0, 1].map(async () => {
+    while (isWriting) await deriveUntilIdle(pool, { asOf: new Date(0) });
+  });
+  // Backwards, so that nearly every batch is late.
+  await Promise.all(lanes.map((lane) => write(together, touchpoints.toReversed(), lane)));
+  isWriting = false;
+  await Promise.all(derivers);
+  await deriveUntilIdle(pool, { asOf });
+  const views = await textOfViews(pool, together);
+  await expectVerified(pool);
+  await removeSite(pool, together);
+
+  const alone = await makeSite(pool);
+  await storeGiven(pool, alone, touchpoints);
+  await deriveUntilIdle(pool, { asOf });
+  expect(views).toEqual(await textOfViews(pool, alone));
+}, 120_000);
