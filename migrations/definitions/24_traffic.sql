@@ -5,12 +5,12 @@ create or replace function store.host_of(url text) returns text
 language sql immutable parallel safe
 return nullif(regexp_replace(lower(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)')), '^www\.', ''), '');
 
--- The value of a parameter in a URL or query string, percent-decoded; malformed escapes stay as they are.
-create or replace function store.parameter_of(query text, name text) returns text
+-- A percent-encoded text, decoded; malformed escapes stay as they are.
+create or replace function store.percent_decoded(encoded text) returns text
 language plpgsql immutable parallel safe
 as $$
 declare
-  raw text := replace(substring(query from '[?&]' || name || '=([^&#]*)'), '+', ' ');
+  raw text := replace(encoded, '+', ' ');
   part text;
   bytes bytea := '';
 begin
@@ -28,69 +28,73 @@ begin
 end
 $$;
 
--- The query of the page a touchpoint happened on, if it names a campaign or a click id; null otherwise.
-create or replace function store.campaign_query_of(context jsonb) returns text
-language sql immutable parallel safe
-return case
-  when context #>> '{page,url}' ~ '[?&](utm_[a-z]+|gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then context #>> '{page,url}'
-  when context #>> '{page,search}' ~ '[?&](utm_[a-z]+|gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then context #>> '{page,search}'
-end;
-
--- The click ids of a touchpoint as `name=value`, in order of precedence: from the campaign, the list of click ids, the query.
-create or replace function store.click_ids_of(campaign jsonb, clicks jsonb, query text) returns text[]
-language plpgsql immutable parallel safe
-as $$
-declare
-  name text;
-  click text;
-  result text[] := '{}';
-  query text := case when click_ids_of.query ~ '[?&](gclid|gbraid|wbraid|dclid|msclkid|fbclid|ttclid|li_fat_id|twclid)=' then click_ids_of.query end;
-begin
-  if clicks is null and query is null and campaign is null or clicks is null and query is null and not campaign ?| array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] then
-    return result;
-  end if;
-  foreach name in array array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] loop
-    click := coalesce(store.text_of(campaign -> name), store.text_of(clicks -> name));
-    if click is null and query is not null then
-      click := store.parameter_of(query, name);
-    end if;
-    if click is not null then
-      result := result || (name || '=' || click);
-    end if;
-  end loop;
-  return result;
-end
-$$;
-
--- The campaign tuple of a touchpoint as one text, null when it brings none: source, medium, name, id and click ids.
-create or replace function store.campaign_key(context jsonb) returns text
+-- What a touchpoint says of its campaign: `source`, `medium`, `name`, `id`, `term`, `content` and click ids, from the
+-- campaign of its context, its list of click ids, or the query of its page; null when it says nothing. Keys are in order of
+-- precedence where that matters.
+create or replace function store.campaign_of(context jsonb) returns jsonb
 language plpgsql immutable parallel safe
 as $$
 declare
   campaign jsonb := context -> 'campaign';
   clicks jsonb := context -> 'click_ids';
-  query text := store.campaign_query_of(context);
-  parts text[];
+  query text := context -> 'page' ->> 'url';
+  result jsonb := '{}';
+  key text;
+  parameter text;
+  value text;
 begin
+  if query is null or position('?' in query) = 0 then
+    query := context -> 'page' ->> 'search';
+  end if;
+  if position('utm_' in query) = 0 and position('clid=' in query) = 0 and position('braid=' in query) = 0
+    and position('li_fat_id=' in query) = 0
+  then
+    query := null;
+  end if;
   if campaign is null and clicks is null and query is null then
     return null;
   end if;
-  parts := array[
-    store.text_of(campaign -> 'source'), store.text_of(campaign -> 'medium'),
-    store.text_of(campaign -> 'name'), store.text_of(campaign -> 'id')
-  ];
   if query is not null then
-    parts := array[
-      coalesce(parts[1], store.parameter_of(query, 'utm_source')), coalesce(parts[2], store.parameter_of(query, 'utm_medium')),
-      coalesce(parts[3], store.parameter_of(query, 'utm_campaign')), coalesce(parts[4], store.parameter_of(query, 'utm_id'))
-    ];
+    foreach parameter in array string_to_array(split_part(split_part(query, '#', 1), '?', 2), '&') loop
+      key := case split_part(parameter, '=', 1)
+        when 'utm_source' then 'source' when 'utm_medium' then 'medium' when 'utm_campaign' then 'name' when 'utm_id' then 'id'
+        when 'utm_term' then 'term' when 'utm_content' then 'content'
+        when 'gclid' then 'gclid' when 'gbraid' then 'gbraid' when 'wbraid' then 'wbraid' when 'dclid' then 'dclid'
+        when 'msclkid' then 'msclkid' when 'fbclid' then 'fbclid' when 'ttclid' then 'ttclid' when 'li_fat_id' then 'li_fat_id'
+        when 'twclid' then 'twclid'
+      end;
+      value := btrim(store.percent_decoded(substr(parameter, position('=' in parameter) + 1)));
+      if key is not null and value <> '' and not result ? key then
+        result := result || jsonb_build_object(key, value);
+      end if;
+    end loop;
   end if;
-  return nullif(
-    array_to_string(parts, E'\x1f', '') || E'\x1f' || array_to_string(store.click_ids_of(campaign, clicks, query), '&'),
-    E'\x1f\x1f\x1f\x1f'
-  );
+  foreach key in array array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] loop
+    continue when not (campaign ? key or clicks ? key) is true;
+    value := coalesce(store.text_of(campaign -> key), store.text_of(clicks -> key));
+    if value is not null then
+      result := result || jsonb_build_object(key, value);
+    end if;
+  end loop;
+  if campaign is not null then
+    foreach key in array array['source', 'medium', 'name', 'id', 'term', 'content'] loop
+      value := store.text_of(campaign -> key);
+      if value is not null then
+        result := result || jsonb_build_object(key, value);
+      end if;
+    end loop;
+  end if;
+  return nullif(result, '{}');
 end
 $$;
+
+-- The campaign tuple of a touchpoint as one text, null when it brings none. Term and content alone are no campaign.
+create or replace function store.campaign_key(context jsonb) returns text
+language sql immutable parallel safe
+return case
+  when context ? 'campaign' or context ? 'click_ids' or position('?' in context -> 'page' ->> 'url') > 0 or context -> 'page' ? 'search'
+  then nullif(store.campaign_of(context) - 'term' - 'content', '{}')::text
+end;
 
 -- The channel rules in order, first match wins; a condition that is null says nothing. Comparisons ignore case.
 create or replace function store.channel_of(source text, medium text, campaign text, category text) returns text
@@ -136,9 +140,7 @@ create or replace function store.traffic_of(context jsonb, touchpoint_source tex
 language plpgsql stable
 as $$
 declare
-  campaign jsonb := context -> 'campaign';
-  clicks jsonb := context -> 'click_ids';
-  query text := store.campaign_query_of(context);
+  campaign jsonb := store.campaign_of(context);
   referrer text;
   category text;
   found store.traffic;
@@ -149,14 +151,20 @@ begin
     return found;
   end if;
 
-  found.source := coalesce(store.text_of(campaign -> 'source'), store.parameter_of(query, 'utm_source'));
-  found.medium := coalesce(store.text_of(campaign -> 'medium'), store.parameter_of(query, 'utm_medium'));
-  found.campaign := coalesce(store.text_of(campaign -> 'name'), store.parameter_of(query, 'utm_campaign'));
-  found.term := coalesce(store.text_of(campaign -> 'term'), store.parameter_of(query, 'utm_term'));
-  found.content := coalesce(store.text_of(campaign -> 'content'), store.parameter_of(query, 'utm_content'));
+  found.source := campaign ->> 'source';
+  found.medium := campaign ->> 'medium';
+  found.campaign := campaign ->> 'name';
+  found.term := campaign ->> 'term';
+  found.content := campaign ->> 'content';
 
   if found.source is null and found.medium is null and found.campaign is null then
-    click := split_part((store.click_ids_of(campaign, clicks, query))[1], '=', 1);
+    click := (
+      select names.name
+      from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
+      where campaign ? names.name
+      order by names.position
+      limit 1
+    );
     if click is not null then
       found.source := case
         when click in ('gclid', 'gbraid', 'wbraid', 'dclid') then 'google'

@@ -58,7 +58,6 @@ begin
       work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.touchpoint_id, work_touchpoints.occurred_at,
       work_touchpoints.sequence, work_touchpoints.person_id, work_touchpoints.anonymous_id,
       work_touchpoints.is_page_view, work_touchpoints.engaged_milliseconds, work_touchpoints.path,
-      row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key,
       store.session_of(
         case when last_sessions.session_id is not null then
           row(last_sessions.session_id, last_sessions.started_at, last_sessions.ended_at, last_sessions.person_id,
@@ -86,13 +85,13 @@ begin
       min(placed.anonymous_id) as visitor_id,
       (array_agg((placed.session).person_id))[1] as person_id,
       min(placed.occurred_at) as started_at,
-      (array_agg(placed.sequence order by placed.order_key))[1] as started_sequence,
+      min(placed.sequence) filter (where placed.touchpoint_id = (placed.session).session_id) as started_sequence,
       max(placed.occurred_at) as ended_at,
       coalesce(sum(placed.engaged_milliseconds), 0) as engaged_milliseconds,
       count(*) filter (where placed.is_page_view) as page_view_count,
       count(*) as touchpoint_count,
-      array_agg(placed.path order by placed.order_key) filter (where placed.path is not null) as paths,
-      (array_agg((placed.session).campaign order by placed.order_key desc))[1] as last_campaign
+      array_agg(placed.path order by placed.occurred_at, placed.sequence, placed.touchpoint_id) filter (where placed.path is not null) as paths,
+      min((placed.session).campaign) as last_campaign
     from placed
     group by placed.site_id, placed.identity_id, (placed.session).session_id
   )

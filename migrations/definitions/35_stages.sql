@@ -90,7 +90,7 @@ begin
     join work_sites on work_sites.site_id = at_hand.site_id
   ),
 
-  rules as (
+  rules as materialized (
     select names.site_id, names.name, first_rule.signal, first_rule.rule,
       coalesce(first_rule.is_conditional, false) as is_conditional
     from names
@@ -150,13 +150,27 @@ begin
     where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
   ),
 
+  -- Where everybody at hand stood before; null for whoever is new, or replayed from the beginning.
+  seeds as materialized (
+    select work_persons.site_id, work_persons.person_id,
+      case when not work_persons.is_replayed and persons.transition_count > 0 then row(
+        persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
+        persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
+      end as seed
+    from work_persons
+    left join lateral (
+      select persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
+        persons.transition_count, persons.last_timer_at
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      offset 0
+    ) as persons on true
+  ),
+
   folded as (
     select signals.site_id, signals.person_id,
       store.stages_of(
-        case when not work_persons.is_replayed and persons.transition_count > 0 then row(
-          persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-          persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
-        end,
+        seeds.seed,
         signals.at, signals.signal, signals.rule, signals.touchpoint_id, work_sites.session_gap,
         model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
         model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
@@ -164,39 +178,24 @@ begin
         order by signals.at, signals.sequence, signals.touchpoint_id
       ) as machine
     from signals
-    join work_persons on work_persons.site_id = signals.site_id and work_persons.person_id = signals.person_id
+    join seeds on seeds.site_id = signals.site_id and seeds.person_id = signals.person_id
     join work_sites on work_sites.site_id = signals.site_id
     join store.model_machines
       on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-    left join lateral (
-      select persons.*
-      from persons
-      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-      offset 0
-    ) as persons on true
     where signals.signal is not null
     group by signals.site_id, signals.person_id
   ),
 
   -- Where everybody at hand stands after their signals, or still, if there were none.
   standing as (
-    select work_persons.site_id, work_persons.person_id,
+    select seeds.site_id, seeds.person_id,
       case
         when folded.person_id is not null then folded.machine
-        when not work_persons.is_replayed and persons.transition_count > 0 then row(
-          persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-          persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
+        when (seeds.seed).transition_count is not null then seeds.seed
         else row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state
       end as machine
-    from work_persons
-    left join folded on folded.site_id = work_persons.site_id and folded.person_id = work_persons.person_id
-    left join lateral (
-      select persons.*
-      from persons
-      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-        and folded.person_id is null
-      offset 0
-    ) as persons on true
+    from seeds
+    left join folded on folded.site_id = seeds.site_id and folded.person_id = seeds.person_id
   )
 
   -- Time alone, for whom a timer has fallen due since.
