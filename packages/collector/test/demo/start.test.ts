@@ -79,11 +79,18 @@ async function isRunning(databaseUrl: string): Promise<boolean> {
   }
 }
 
-test('the demo serves from a folder that only its owner can enter, and keeps its site over a restart', async () => {
+test('the demo serves from a folder that only its owner can enter, refuses a second one there, and keeps its site', async () => {
   const first = await start();
   const { url, database_url: databaseUrl, ...site } = state();
   expect(first.output()).toContain(`${url}/shop`);
   expect(statSync(join(folder, 'demo.json')).mode & 0o777).toBe(0o600);
+  const second = await run(process.execPath, [program], { env: environment({}) });
+  expect(second).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^milepost: the demo of this folder is running already at http[^\n]+\n$/,
+    ) as string,
+  });
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
   await first.stop();
   expect(first.child.exitCode).toBe(0);
@@ -104,18 +111,6 @@ test('after kill -9 of the demo, the next start takes over its PostgreSQL', asyn
   expect(state().database_url).toBe(databaseUrl);
   await second.stop();
   expect(await isRunning(databaseUrl)).toBe(false);
-}, 60_000);
-
-test('a second demo in the same folder is refused and leaves the first one alone', async () => {
-  await start();
-  const second = await run(process.execPath, [program], { env: environment({}) });
-  expect(second).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(
-      /^milepost: the demo of this folder is running already at http[^\n]+\n$/,
-    ) as string,
-  });
-  expect((await fetch(`${state().url}/readyz`)).status).toBe(200);
 }, 60_000);
 
 test('a taken port is told before anything starts', async () => {
