@@ -21,11 +21,14 @@ const user = 'milepost';
 /** The data of an embedded server: where it lies and how to log in. */
 export type Cluster = { data: string; user: string; password: string; binaries: Binaries };
 
-/** Opens the data folder in `folder`, making it the first time; a `Refusal` where another PostgreSQL made it. */
-export function openCluster(folder: string, found: Binaries): Cluster {
+/**
+ * Opens the data folder in `folder`, making it the first time (on disk for good, or `hasty`: for data that need not
+ * survive a power cut); a `Refusal` where another PostgreSQL made it.
+ */
+export function openCluster(folder: string, found: Binaries, pace: 'durable' | 'hasty' = 'durable'): Cluster {
   const data = join(folder, 'postgres');
   const passwordFile = join(folder, 'postgres.password');
-  if (!hasVersion(data)) make(folder, data, passwordFile, found);
+  if (!hasVersion(data)) make({ data, passwordFile, pace }, found);
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
   if (Number(version) > major) {
     throw new Refusal(
@@ -65,7 +68,10 @@ function ownedAs(data: string, binaries: Binaries): Binaries {
   return uid === 0 ? binaries : { ...binaries, owner: { uid, gid } };
 }
 
-function make(folder: string, data: string, passwordFile: string, binaries: Binaries): void {
+function make(
+  { data, passwordFile, pace }: { data: string; passwordFile: string; pace: 'durable' | 'hasty' },
+  binaries: Binaries,
+): void {
   // Made beside its place and moved there when done, so an interrupted start leaves nothing half made.
   const unfinished = `${data}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
@@ -87,6 +93,7 @@ function make(folder: string, data: string, passwordFile: string, binaries: Bina
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--locale=C',
+      ...(pace === 'hasty' ? ['--no-sync'] : []),
     ]);
     run(
       cluster,

@@ -35,7 +35,11 @@ export type EmbeddedOptions = {
 export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const folder = resolve(options.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const cluster = openCluster(folder, await findBinaries());
+  const cluster = openCluster(
+    folder,
+    await findBinaries(),
+    options.settings?.['fsync'] === 'off' ? 'hasty' : 'durable',
+  );
   const left = runningOn(cluster);
   if (left && (await answers(urlAt(cluster, left.port)))) return running(cluster, left);
   const port = await freePort(options.port ?? lastPort(folder));
