@@ -9,7 +9,8 @@ import { createKey } from '../../src/database/keys.ts';
 import { createMetrics } from '../../src/operations/metrics.ts';
 import { apiConfig } from '../api/fixture.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { blocksOf, isUpdating, sectionOf, writeAnswer } from './markdown.ts';
+import { type Ended, milepost } from '../support/program.ts';
+import { blocksOf, isUpdating, sectionOf, textOf, writeAnswer } from './markdown.ts';
 import { askAsReader } from './psql.ts';
 import { sampleAsOf, sampleDatabase } from './sample.ts';
 
@@ -104,4 +105,28 @@ test('the loader to paste is that of the SDK’s page, which the SDK’s tests h
   const [own] = blocksOf(sectionOf(file, 'Embed'));
   const [given] = blocksOf(sectionOf('packages/sdk/README.md', 'Embed'));
   expect(own).toEqual(given);
+});
+
+test('SQL in the other guides runs as a reader', async () => {
+  const texts = ['docs/embedding.md', 'docs/tutorial.md'].map(textOf);
+  const queries = texts.flatMap(blocksOf).filter(({ language }) => language === 'sql');
+  expect(queries.length).toBeGreaterThan(0);
+  for (const { text } of queries) await askAsReader(database.pool, text);
+});
+
+test('verify tells what was changed by hand as docs/operating.md shows it, and rebuild mends it', async () => {
+  const run = (...args: string[]): Promise<Ended> => milepost(args, { DATABASE_URL: database.url });
+  const operating = 'docs/operating.md';
+  const [question, answer] = blocksOf(sectionOf(operating, 'Verify and rebuild'));
+  if (question === undefined || answer === undefined) throw new Error('the example is missing');
+
+  await database.pool.query(`update store.orders set gross = 1 where site_id = 2 and order_id = 'o-29-1'`);
+  const told = await run('verify');
+  expect(told.code).toBe(1);
+  if (isUpdating) writeAnswer(operating, { question, answer: { ...answer, text: told.stdout } });
+  else expect(told.stdout).toBe(answer.text);
+
+  const mended = await run('rebuild', '--json');
+  expect(JSON.parse(mended.stdout)).toMatchObject({ rows_changed: 1 });
+  expect(await run('verify')).toMatchObject({ code: 0 });
 });
