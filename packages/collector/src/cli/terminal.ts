@@ -27,6 +27,12 @@ export async function withDatabase<Result>(work: (pool: pg.Pool) => Promise<Resu
   try {
     return await work(pool);
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ECONNREFUSED' && !process.env['DATABASE_URL']) {
+      throw new Refusal(
+        'the demo of this folder is not running; start it with npm start, or set DATABASE_URL.',
+      );
+    }
     throw inOneSentence(error);
   } finally {
     await pool.end();

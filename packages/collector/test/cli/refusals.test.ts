@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -24,17 +24,19 @@ test('serve says that its port is taken', async () => {
   await once(holder, 'listening');
   const { port } = holder.address() as AddressInfo;
   const db = await createDatabase();
+  const buffer = mkdtempSync(join(tmpdir(), 'milepost-port-'));
   try {
     const ended = await milepost(['serve'], {
       DATABASE_URL: db.url,
       PORT: `${port}`,
-      BUFFER_URL: `lmdb:${mkdtempSync(join(tmpdir(), 'milepost-port-'))}`,
+      BUFFER_URL: `lmdb:${buffer}`,
       LOG_LEVEL: 'silent',
     });
     expectSentence(ended, new RegExp(`port ${port} is taken`));
   } finally {
     holder.close();
     await db.drop();
+    rmSync(buffer, { recursive: true, force: true });
   }
 });
 
@@ -62,5 +64,16 @@ test('a server that does not answer, and a wrong password, are told apart', asyn
     expectSentence(await milepost(['site', 'list'], { DATABASE_URL: wrong.href }), /refused the connection/);
   } finally {
     await db.drop();
+  }
+});
+
+test('a demo that is not running is told so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'milepost-stopped-'));
+  writeFileSync(join(folder, 'demo.json'), JSON.stringify({ database_url: 'postgres://a:b@127.0.0.1:1/c' }));
+  try {
+    const ended = await milepost(['site', 'list'], { MILEPOST_FOLDER: folder });
+    expectSentence(ended, /the demo of this folder is not running; start it with npm start/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
