@@ -85,7 +85,7 @@ describe('requests', () => {
   test('a till’s purchase is accepted', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: sampleAsOf });
     try {
-      const [pair] = pairsOf('Embed', 'sh');
+      const [pair] = pairsOf('Embedding', 'sh');
       const [, payload = ''] = /-d '([^]+)'/.exec(pair?.question.text ?? '') ?? [];
       const answered = await app.inject({
         method: 'POST',
@@ -102,7 +102,7 @@ describe('requests', () => {
 });
 
 test('the loader to paste is that of the SDK’s page, which the SDK’s tests hold to its code', () => {
-  const [own] = blocksOf(sectionOf(file, 'Embed'));
+  const [own] = blocksOf(sectionOf(file, 'Embedding'));
   const [given] = blocksOf(sectionOf('packages/sdk/README.md', 'Embed'));
   expect(own).toEqual(given);
 });
