@@ -5,7 +5,15 @@ import type { SiteSettings } from '../../src/database/sites.ts';
 import { day } from '../reference/inputs.ts';
 import { database } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
-import { choices, type Delivery, deliveryOf, history, someSettings } from './histories.ts';
+import {
+  choices,
+  type Delivery,
+  deliveryOf,
+  history,
+  someSettings,
+  step,
+  touchpointsOf,
+} from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
 // A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
@@ -125,6 +133,31 @@ test(
         });
       }),
       { ...runs, numRuns: Math.ceil(numRuns / 3) },
+    );
+  },
+  timeout,
+);
+
+test(
+  'late touchpoints of a person with a long history change what follows them, and it ends as if they had been in time',
+  async () => {
+    const long = fc.array(step, { minLength: 700, maxLength: 700, size: 'max' });
+    const late = fc.array(fc.nat({ max: 699 }), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(long, late, async (steps, positions) => {
+        const touchpoints = touchpointsOf(steps.map((one) => ({ ...one, wait: Math.min(one.wait, day) })));
+        const asOf = endOf(touchpoints);
+        const inTime = touchpoints.filter((_, index) => !positions.includes(index));
+        await withSite({}, async (site) => {
+          await deliver(site, { parts: [inTime.slice(0, 400), inTime.slice(400)], instants: [0, asOf] });
+          for (const position of positions) {
+            await deliver(site, { parts: [[touchpoints[position]!]], instants: [asOf] });
+          }
+          await expectAsReference(database.pool, site, asOf);
+          await expectVerified(database.pool);
+        });
+      }),
+      { ...runs, numRuns: Math.ceil(numRuns / 15) },
     );
   },
   timeout,

@@ -17,6 +17,7 @@ const stepOf: Record<string, Step> = {
 };
 const replacing = ['view_cart', 'cart_updated', 'begin_checkout'];
 
+/** Its currency is that of the touchpoint that set it last; null = the cart's. */
 type Line = Item & { currency: string | null };
 type State = 'open' | 'abandoned' | 'purchased' | 'self_recovered' | 'emptied' | 'expired';
 
@@ -86,7 +87,7 @@ function add(lines: Line[], items: Item[], currency: string | null): void {
     if (line) {
       line.quantity += item.quantity;
       line.price = item.price ?? line.price;
-      line.currency = currency ?? line.currency;
+      line.currency = currency;
     } else {
       lines.push({ ...item, currency });
     }

@@ -95,10 +95,11 @@ function sessionOf(own: Touchpoint[], person: string, sessions: Session[]): Sess
     const session = sessions.find(({ touchpoints }) => touchpoints.includes(touchpoint));
     if (session) return session;
   }
-  const at = own[0]!.occurred_at;
+  const earliest = own[0]!;
   const before = sessions
     .filter((session) => session.person_id === person)
-    .filter((session) => startOf(session) <= at && startOf(session) > at - 24 * hour)
+    .filter((session) => byOrder(session.touchpoints[0]!, earliest) < 0)
+    .filter((session) => startOf(session) > earliest.occurred_at - 24 * hour)
     .sort((a, b) => byOrder(a.touchpoints[0]!, b.touchpoints[0]!));
   return before.at(-1) ?? null;
 }
