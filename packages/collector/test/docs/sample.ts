@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ export async function sampleDatabase(): Promise<TestDatabase> {
   const database = await createDatabase();
   const folder = mkdtempSync(join(tmpdir(), 'milepost-sample-'));
   try {
+    mkdirSync(join(folder, '.milepost')); // as the demo does
     await createSite(database.pool); // the demo's: site 1
     for (const line of commandsShown()) {
       // The command line derives as of now; these answers are of an instant of their own.
