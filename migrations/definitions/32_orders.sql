@@ -16,9 +16,8 @@ begin
     case when told.kind = 'order' then coalesce(
       store.amount_of(told.properties -> 'value'),
       store.amount_of(told.properties -> 'revenue'),
-      case when store.amount_of(told.properties -> 'total') is not null then greatest(0,
-        store.amount_of(told.properties -> 'total') - coalesce(store.amount_of(told.properties -> 'tax'), 0)
-        - coalesce(store.amount_of(told.properties -> 'shipping'), 0)) end,
+      store.rest_of(store.amount_of(told.properties -> 'total'), coalesce(store.amount_of(told.properties -> 'tax'), 0)
+        + coalesce(store.amount_of(told.properties -> 'shipping'), 0)),
       store.items_total(store.items_of(told.properties))
     ) end,
     case when told.kind = 'order' then store.amount_of(told.properties -> 'tax') end,
@@ -215,6 +214,11 @@ begin
 end
 $$;
 
+-- What is left of an amount; null when it is not given, or less than what is taken.
+create or replace function store.rest_of(amount numeric, taken numeric) returns numeric
+language sql immutable parallel safe
+return case when amount >= taken then trim_scale(amount - taken) end;
+
 -- What a refund by lines gives back; a line without a price has the order's.
 create or replace function store.refund_of_items(refunded jsonb, bought jsonb) returns numeric
 language sql immutable parallel safe
@@ -338,7 +342,8 @@ begin
           from sessions
           where sessions.site_id = orders.site_id and sessions.person_id = orders.person_id
             and orders.visitor_identity_id is null
-            and sessions.started_at <= orders.occurred_at
+            and (sessions.started_at, sessions.started_sequence, sessions.session_id)
+              < (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
             and sessions.started_at > orders.occurred_at - interval '24 hours'
           order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
           limit 1
