@@ -236,7 +236,7 @@ from store.touchpoints
 where touchpoints.bot_reason is null and touchpoints.internal_reason is null;
 
 -- Puts touchpoints on the workbench by id.
-create or replace function store.load_new_touchpoints(sites integer[], touchpoints uuid[]) returns void
+create or replace function store.load_new_touchpoints(site integer, touchpoints uuid[]) returns void
 language plpgsql
 as $$
 begin
@@ -256,11 +256,11 @@ begin
     touchpoints.name, touchpoints.is_page_view, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
     touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.campaign_key,
     touchpoints.path, touchpoints.engaged_milliseconds
-  from unnest(load_new_touchpoints.sites, load_new_touchpoints.touchpoints) as new_touchpoints (site_id, touchpoint_id)
+  from unnest(load_new_touchpoints.touchpoints) as new_touchpoints (touchpoint_id)
   cross join lateral (
     select derivable_touchpoints.*
     from store.derivable_touchpoints
-    where derivable_touchpoints.site_id = new_touchpoints.site_id
+    where derivable_touchpoints.site_id = load_new_touchpoints.site
       and derivable_touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
     offset 0
   ) as touchpoints;
@@ -339,7 +339,7 @@ begin
       offset 0
     ) as touchpoints
     where work_identities.is_replayed and not work_identities.is_loaded
-      and touchpoints.batch_id not in (select batches.batch_id from store.batches)
+      and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
       and not exists (
         select from work_touchpoints as present
         where present.site_id = touchpoints.site_id and present.touchpoint_id = touchpoints.touchpoint_id

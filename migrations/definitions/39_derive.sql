@@ -61,49 +61,99 @@ begin
 end
 $$;
 
+-- Derivers work side by side, each on other sites: a site is one deriver's until its transaction ends. A rebuild, which is
+-- about all sites, waits for all of them and keeps them out.
+create or replace function store.try_site(site integer) returns boolean
+language plpgsql
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('milepost.derive'));
+  return pg_try_advisory_xact_lock(hashtext('milepost.derive.site'), site);
+end
+$$;
+
+create or replace function store.lock_site(site integer) returns void
+language plpgsql
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('milepost.derive'));
+  perform pg_advisory_xact_lock(hashtext('milepost.derive.site'), site);
+end
+$$;
+
 -- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them. Answers how many touchpoints were
--- taken, 0 when nothing waits. One deriver works at a time; another waits for its commit.
+-- taken, 0 when nothing waits. Where another deriver is at work on every site that waits, it waits for the first of them.
 create or replace function store.derive_batches(touchpoint_limit integer) returns integer
 language plpgsql
 as $$
 declare
-  taken_sites integer[];
+  waiting record;
+  taken integer := 0;
+  first_site integer;
+begin
+  perform store.clear_work_tables();
+  for waiting in
+    select batches.site_id from store.batches group by batches.site_id order by min(batches.stored_at), batches.site_id
+  loop
+    first_site := coalesce(first_site, waiting.site_id);
+    if store.try_site(waiting.site_id) then
+      taken := taken + store.take_batches(waiting.site_id, touchpoint_limit - taken);
+      exit when taken >= touchpoint_limit;
+    end if;
+  end loop;
+
+  if taken = 0 and first_site is not null then
+    perform store.lock_site(first_site);
+    taken := store.take_batches(first_site, touchpoint_limit);
+  end if;
+  if taken > 0 then
+    perform store.derive_work();
+  end if;
+  return taken;
+end
+$$;
+
+-- Puts a site's oldest waiting batches on the workbench. Answers how many touchpoints they hold.
+create or replace function store.take_batches(site integer, touchpoint_limit integer) returns integer
+language plpgsql
+as $$
+declare
   taken_touchpoints uuid[];
 begin
-  perform pg_advisory_xact_lock(hashtext('milepost.derive'));
-  perform store.clear_work_tables();
-
   with waiting as (
     select batches.batch_id, sum(cardinality(batches.touchpoint_ids)) over (order by batches.batch_id) - cardinality(batches.touchpoint_ids) as before
-    from (select batches.batch_id, batches.touchpoint_ids from store.batches order by batches.batch_id limit 64) as batches
+    from (
+      select batches.batch_id, batches.touchpoint_ids
+      from store.batches
+      where batches.site_id = take_batches.site
+      order by batches.batch_id
+      limit 256
+    ) as batches
   ),
 
   taken as (
     delete from store.batches
     using waiting
-    where batches.batch_id = waiting.batch_id and waiting.before < touchpoint_limit
-    returning batches.site_ids, batches.touchpoint_ids
+    where batches.site_id = take_batches.site and batches.batch_id = waiting.batch_id and waiting.before < touchpoint_limit
+    returning batches.touchpoint_ids
   )
 
-  select array_agg(unnested.site_id), array_agg(unnested.touchpoint_id) into taken_sites, taken_touchpoints
+  select array_agg(unnested.touchpoint_id) into taken_touchpoints
   from taken
-  cross join lateral unnest(taken.site_ids, taken.touchpoint_ids) as unnested (site_id, touchpoint_id);
+  cross join lateral unnest(taken.touchpoint_ids) as unnested (touchpoint_id);
 
   if taken_touchpoints is null then
     return 0;
   end if;
-
-  perform store.load_work_sites(array(select distinct sites.site_id from unnest(taken_sites) as sites (site_id)));
-  perform store.load_new_touchpoints(taken_sites, taken_touchpoints);
-  perform store.derive_work();
+  perform store.load_work_sites(array[site]);
+  perform store.load_new_touchpoints(site, taken_touchpoints);
 
   insert into clocks (site_id, as_of, newest_touchpoint_at)
   select work_touchpoints.site_id, '-infinity', max(work_touchpoints.occurred_at)
   from work_touchpoints
-  where work_touchpoints.is_new
+  where work_touchpoints.site_id = take_batches.site
   group by work_touchpoints.site_id
   on conflict (site_id) do update set newest_touchpoint_at = greatest(clocks.newest_touchpoint_at, excluded.newest_touchpoint_at);
-
   return cardinality(taken_touchpoints);
 end
 $$;
@@ -116,7 +166,7 @@ as $$
 declare
   reached timestamptz := target;
 begin
-  perform pg_advisory_xact_lock(hashtext('milepost.derive'));
+  perform store.lock_site(site);
   perform store.clear_work_tables();
 
   if exists (select from clocks where clocks.site_id = site and clocks.as_of >= target) then

@@ -7,7 +7,7 @@ select
   coalesce((
     select extract(epoch from clock_timestamp() - min(batches.stored_at))
     from store.batches
-    where clocks.site_id = any (batches.site_ids)
+    where batches.site_id = clocks.site_id
   ), 0) as lag_seconds
 from store.clocks
 cross join unnest(array[

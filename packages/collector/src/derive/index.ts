@@ -1,106 +1,33 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { Deriver } from './derive.ts';
+import { type DeriveLoop, type DeriveMetrics, startLoop } from './loop.ts';
 
 export { deriveUntilIdle } from './derive.ts';
+export type { DeriveLoop, DeriveMetrics } from './loop.ts';
 export { rebuild, verify, type Difference, type RebuildOptions, type VerifyReport } from './rebuild.ts';
 
-/** What the loop reports of itself. */
-export type DeriveMetrics = {
-  derived: { inc(touchpointCount: number): void };
-  deriveLag: { set(seconds: number): void };
-  deriveSeconds: { observe(seconds: number): void };
+export type DeriveOptions = {
+  pool: pg.Pool;
+  log: Logger;
+  metrics?: DeriveMetrics;
+  /** How many derivers work side by side, each on other sites. Default: 2. */
+  derivers?: number;
 };
 
-export type DeriveOptions = { pool: pg.Pool; log: Logger; metrics?: DeriveMetrics };
-
-export type DeriveLoop = {
-  /** Something was stored: look now instead of at the next tick. */
-  wake(): void;
-  /** Resolves when nothing waits any more, or PostgreSQL is away. */
-  drain(): Promise<void>;
-  stop(): Promise<void>;
-};
-
-// Another process may have stored what we were not woken for; timers fall due by themselves.
-const tickMilliseconds = 200;
-const clockMilliseconds = 500;
-const partitionMilliseconds = 3_600_000;
-const longestBackoffMilliseconds = 5_000;
-
-/** Derives continuously until stopped. PostgreSQL may go away and come back; nothing is lost by that. */
-export function startDerive({ pool, log, metrics }: DeriveOptions): DeriveLoop {
-  let isStopping = false;
-  let deriver: Deriver | undefined;
-  let backoffMilliseconds = 100;
-  let clockAt = 0;
-  let partitionAt = Date.now() + partitionMilliseconds;
-  let interrupt = new AbortController();
-  let onIdle: (() => void)[] = [];
-
-  async function work(): Promise<void> {
-    deriver ??= await Deriver.open(pool);
-    const startedAt = performance.now();
-    const count = await deriver.deriveBatches();
-    if (count > 0) {
-      metrics?.derived.inc(count);
-      metrics?.deriveSeconds.observe((performance.now() - startedAt) / 1_000);
-    } else {
-      metrics?.deriveLag.set(0);
-    }
-    if (Date.now() >= clockAt) {
-      clockAt = Date.now() + clockMilliseconds;
-      await deriver.advanceClocks();
-    }
-    if (Date.now() >= partitionAt) {
-      partitionAt = Date.now() + partitionMilliseconds;
-      await deriver.makePartitions();
-    }
-    backoffMilliseconds = 100;
-    if (count === 0) await idle();
-  }
-
-  async function idle(): Promise<void> {
-    for (const resolve of onIdle.splice(0)) resolve();
-    if (isStopping) return;
-    await sleep(tickMilliseconds, undefined, { signal: interrupt.signal }).catch(() => {
-      // Woken: something was stored.
-    });
-    interrupt = new AbortController();
-  }
-
-  async function run(): Promise<void> {
-    while (!isStopping) {
-      try {
-        await work();
-      } catch (error) {
-        log.warn({ err: error }, 'derivation failed; trying again');
-        await deriver?.close().catch(() => {
-          // It was lost already.
-        });
-        deriver = undefined;
-        for (const resolve of onIdle.splice(0)) resolve();
-        await sleep(backoffMilliseconds);
-        backoffMilliseconds = Math.min(backoffMilliseconds * 2, longestBackoffMilliseconds);
-      }
-    }
-    await deriver?.close();
-  }
-
-  const running = run();
+/** Derives continuously until stopped. */
+export function startDerive({ derivers = 2, ...options }: DeriveOptions): DeriveLoop {
+  const loops = Array.from({ length: derivers }, (_, index) =>
+    startLoop({ ...options, keepsHouse: index === 0 }),
+  );
   return {
-    wake: () => interrupt.abort(),
-    drain: () =>
-      new Promise((resolve) => {
-        onIdle.push(resolve);
-        interrupt.abort();
-      }),
+    wake: () => {
+      for (const loop of loops) loop.wake();
+    },
+    drain: async () => {
+      await Promise.all(loops.map((loop) => loop.drain()));
+    },
     stop: async () => {
-      isStopping = true;
-      interrupt.abort();
-      await running;
-      onIdle = [];
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
 }

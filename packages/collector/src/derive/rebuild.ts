@@ -93,7 +93,7 @@ async function fillTwins(client: pg.Client, { onProgress }: RebuildOptions): Pro
       select distinct touchpoints.site_id, touchpoints.identity_id
       from store.touchpoints
       where touchpoints.bot_reason is null and touchpoints.internal_reason is null
-        and touchpoints.batch_id not in (select batches.batch_id from store.batches)
+        and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
     ) as known`);
   await client.query('set local enable_seqscan = off; set local enable_hashjoin = off');
   await inSteps(client, 'rebuild_identities', 'identity_id', identitiesPerStep, (done, total) =>

@@ -54,11 +54,11 @@ new_rows as (
   returning site_id, touchpoint_id, batch_id, bot_reason, internal_reason, flags
 ),
 new_batch as (
-  insert into store.batches (batch_id, lane, origin, site_ids, touchpoint_ids)
-  select new_rows.batch_id, $1, $2, array_agg(new_rows.site_id), array_agg(new_rows.touchpoint_id)
+  insert into store.batches (site_id, batch_id, lane, origin, touchpoint_ids)
+  select new_rows.site_id, new_rows.batch_id, $1, $2, array_agg(new_rows.touchpoint_id)
   from new_rows
   where new_rows.bot_reason is null and new_rows.internal_reason is null
-  group by new_rows.batch_id
+  group by new_rows.site_id, new_rows.batch_id
 )
 select
   new_rows.site_id,
@@ -69,7 +69,7 @@ group by new_rows.site_id`;
 
 /**
  * Stores rows exactly once, within the caller's transaction (one call a transaction): those whose id is known are
- * only counted, the others are handed to derive as one batch. A repeat of the whole transaction changes nothing.
+ * only counted, the others are handed to derive as one batch a site. A repeat of the whole transaction changes nothing.
  */
 export async function storeRows(
   client: ClientBase,
@@ -137,8 +137,10 @@ async function copyRows(
   if (derived.length > 0) {
     await client.query({
       name: 'milepost-store-batch',
-      text: `insert into store.batches (batch_id, lane, origin, site_ids, touchpoint_ids)
-        values ($1, $2, $3, $4::integer[], $5::uuid[])`,
+      text: `insert into store.batches (site_id, batch_id, lane, origin, touchpoint_ids)
+        select stored.site_id, $1, $2, $3, array_agg(stored.touchpoint_id)
+        from unnest($4::integer[], $5::uuid[]) as stored (site_id, touchpoint_id)
+        group by stored.site_id`,
       values: [batchId, lane, origin, arrayOf(derived, 'siteId'), arrayOf(derived, 'touchpointId')],
     });
   }

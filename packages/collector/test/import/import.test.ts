@@ -94,7 +94,7 @@ describe('an NDJSON file', () => {
       { name: 'purchase', at: '1997-01-02T10:00:00' },
       { name: 'support_call', at: '1997-01-03T15:00:00', source: 'phone' },
     ]);
-    const { rows } = await database.pool.query('select origin from store.batches where $1 = any (site_ids)', [
+    const { rows } = await database.pool.query('select origin from store.batches where site_id = $1', [
       siteId,
     ]);
     expect(rows).toEqual([{ origin: 'import' }]);

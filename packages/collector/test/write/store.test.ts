@@ -137,7 +137,7 @@ test('a commit hands derive what was new, without bots', async () => {
   const bot = row(siteId, { context: { userAgent: 'Googlebot/2.1' } });
   await store([old, bot, fresh], { origin: 'import', lane: 1 });
   const batches = await rowsOf(
-    `select batch_id, lane, origin, touchpoint_ids from store.batches where $1 = any (site_ids) order by batch_id`,
+    `select batch_id, lane, origin, touchpoint_ids from store.batches where site_id = $1 order by batch_id`,
     siteId,
   );
   expect(batches).toMatchObject([

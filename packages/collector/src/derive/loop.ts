@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { Deriver } from './derive.ts';
+
+/** What the loops report of themselves. */
+export type DeriveMetrics = {
+  derived: { inc(touchpointCount: number): void };
+  deriveLag: { set(seconds: number): void };
+  deriveSeconds: { observe(seconds: number): void };
+};
+
+export type LoopOptions = {
+  pool: pg.Pool;
+  log: Logger;
+  metrics?: DeriveMetrics;
+  /** Whether this loop also moves the clocks and makes partitions; one of a process does. */
+  keepsHouse: boolean;
+};
+
+export type DeriveLoop = {
+  /** Something was stored: look now instead of at the next tick. */
+  wake(): void;
+  /** Resolves when nothing waits any more, or PostgreSQL is away. */
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+// Another process may have stored what we were not woken for; timers fall due by themselves.
+const tickMilliseconds = 200;
+const clockMilliseconds = 500;
+const partitionMilliseconds = 3_600_000;
+const longestBackoffMilliseconds = 5_000;
+
+/** One deriver, at work until stopped. PostgreSQL may go away and come back; nothing is lost by that. */
+export function startLoop({ pool, log, metrics, keepsHouse }: LoopOptions): DeriveLoop {
+  let isStopping = false;
+  let deriver: Deriver | undefined;
+  let backoffMilliseconds = 100;
+  let clockAt = 0;
+  let partitionAt = Date.now() + partitionMilliseconds;
+  let interrupt = new AbortController();
+  let onIdle: (() => void)[] = [];
+
+  async function work(): Promise<void> {
+    deriver ??= await Deriver.open(pool);
+    const startedAt = performance.now();
+    const count = await deriver.deriveBatches();
+    if (count > 0) {
+      metrics?.derived.inc(count);
+      metrics?.deriveSeconds.observe((performance.now() - startedAt) / 1_000);
+    } else {
+      metrics?.deriveLag.set(0);
+    }
+    if (keepsHouse) await keepHouse(deriver);
+    backoffMilliseconds = 100;
+    if (count === 0) await idle();
+  }
+
+  async function keepHouse(housekeeper: Deriver): Promise<void> {
+    if (Date.now() >= clockAt) {
+      clockAt = Date.now() + clockMilliseconds;
+      await housekeeper.advanceClocks();
+    }
+    if (Date.now() >= partitionAt) {
+      partitionAt = Date.now() + partitionMilliseconds;
+      await housekeeper.makePartitions();
+    }
+  }
+
+  async function idle(): Promise<void> {
+    for (const resolve of onIdle.splice(0)) resolve();
+    if (isStopping) return;
+    await sleep(tickMilliseconds, undefined, { signal: interrupt.signal }).catch(() => {
+      // Woken: something was stored.
+    });
+    interrupt = new AbortController();
+  }
+
+  async function run(): Promise<void> {
+    while (!isStopping) {
+      try {
+        await work();
+      } catch (error) {
+        log.warn({ err: error }, 'derivation failed; trying again');
+        await deriver?.close().catch(() => {
+          // It was lost already.
+        });
+        deriver = undefined;
+        for (const resolve of onIdle.splice(0)) resolve();
+        await sleep(backoffMilliseconds);
+        backoffMilliseconds = Math.min(backoffMilliseconds * 2, longestBackoffMilliseconds);
+      }
+    }
+    await deriver?.close();
+  }
+
+  const running = run();
+  return {
+    wake: () => interrupt.abort(),
+    drain: () =>
+      new Promise((resolve) => {
+        onIdle.push(resolve);
+        interrupt.abort();
+      }),
+    stop: async () => {
+      isStopping = true;
+      interrupt.abort();
+      await running;
+      onIdle = [];
+    },
+  };
+}
