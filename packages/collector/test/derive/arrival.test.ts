@@ -17,7 +17,7 @@ import {
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
 // A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 15);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
 const seed = process.env['MILEPOST_TEST_SEED'];
 const timeout = 60_000 + numRuns * 5_000;
 const runs = {
@@ -157,7 +157,7 @@ test(
           await expectVerified(database.pool);
         });
       }),
-      { ...runs, numRuns: Math.ceil(numRuns / 15) },
+      { ...runs, numRuns: Math.ceil(numRuns / 10) },
     );
   },
   timeout,

@@ -29,7 +29,7 @@ async function write(site: Site, touchpoints: Given[], lane: number): Promise<vo
 
 test('three writers and two derivers at once give the same views as one after the other', async () => {
   const { pool } = database;
-  const touchpoints = touchpointsOfHouseholds(60);
+  const touchpoints = touchpointsOfHouseholds(40);
   const latest = Math.max(...touchpoints.map(({ at }) => Number(at)));
   const asOf = new Date(latest);
 
