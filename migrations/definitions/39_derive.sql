@@ -81,9 +81,12 @@ begin
 end
 $$;
 
--- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them. Answers how many touchpoints were
--- taken, 0 when nothing waits. Where another deriver is at work on every site that waits, it waits for the first of them.
-create or replace function store.derive_batches(touchpoint_limit integer) returns integer
+drop function if exists store.derive_batches(integer);
+
+-- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them, if at least `least_waiting` wait.
+-- Answers how many touchpoints were taken, 0 when too few wait. Where another deriver is at work on every site that waits,
+-- it waits for the first of them.
+create or replace function store.derive_batches(touchpoint_limit integer, least_waiting integer) returns integer
 language plpgsql
 as $$
 declare
@@ -91,6 +94,9 @@ declare
   taken integer := 0;
   first_site integer;
 begin
+  if (select coalesce(sum(cardinality(batches.touchpoint_ids)), 0) from store.batches) < least_waiting then
+    return 0;
+  end if;
   perform store.clear_work_tables();
   for waiting in
     select batches.site_id from store.batches group by batches.site_id order by min(batches.stored_at), batches.site_id

@@ -28,13 +28,16 @@ export class Deriver {
     return new Deriver(await openSession(pool));
   }
 
-  /** Derives the oldest waiting touchpoints. Resolves to how many there were; 0 when nothing waits. */
-  async deriveBatches(): Promise<number> {
+  /**
+   * Derives the oldest waiting touchpoints. Resolves to how many there were; 0 when fewer than `leastWaiting` wait
+   * (default 1).
+   */
+  async deriveBatches({ leastWaiting = 1 }: { leastWaiting?: number } = {}): Promise<number> {
     await this.#clean();
     const { rows } = await this.#client.query<{ count: number }>({
       name: 'derive_batches',
-      text: 'select store.derive_batches($1) as count',
-      values: [touchpointsPerTransaction],
+      text: 'select store.derive_batches($1, $2) as count',
+      values: [touchpointsPerTransaction, leastWaiting],
     });
     const count = rows[0]?.count ?? 0;
     this.#deadRows += count;

@@ -17,7 +17,7 @@ export type DeriveOptions = {
 /** Derives continuously until stopped. */
 export function startDerive({ derivers = 2, ...options }: DeriveOptions): DeriveLoop {
   const loops = Array.from({ length: derivers }, (_, index) =>
-    startLoop({ ...options, keepsHouse: index === 0 }),
+    startLoop({ ...options, isFirst: index === 0 }),
   );
   return {
     wake: () => {

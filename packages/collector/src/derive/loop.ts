@@ -14,8 +14,8 @@ export type LoopOptions = {
   pool: pg.Pool;
   log: Logger;
   metrics?: DeriveMetrics;
-  /** Whether this loop also moves the clocks and makes partitions; one of a process does. */
-  keepsHouse: boolean;
+  /** The first of a process also moves the clocks and makes partitions; the others help when much waits. */
+  isFirst: boolean;
 };
 
 export type DeriveLoop = {
@@ -28,12 +28,17 @@ export type DeriveLoop = {
 
 // Another process may have stored what we were not woken for; timers fall due by themselves.
 const tickMilliseconds = 200;
+// A transaction costs some milliseconds however little there is to do, so little work is let gather for this long.
+const gatheringMilliseconds = 100;
+const littleTouchpoints = 2_000;
+// A helper would cost more than it brings while less than this waits.
+const leastForHelpers = 4_000;
 const clockMilliseconds = 500;
 const partitionMilliseconds = 3_600_000;
 const longestBackoffMilliseconds = 5_000;
 
 /** One deriver, at work until stopped. PostgreSQL may go away and come back; nothing is lost by that. */
-export function startLoop({ pool, log, metrics, keepsHouse }: LoopOptions): DeriveLoop {
+export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveLoop {
   let isStopping = false;
   let deriver: Deriver | undefined;
   let backoffMilliseconds = 100;
@@ -45,16 +50,19 @@ export function startLoop({ pool, log, metrics, keepsHouse }: LoopOptions): Deri
   async function work(): Promise<void> {
     deriver ??= await Deriver.open(pool);
     const startedAt = performance.now();
-    const count = await deriver.deriveBatches();
+    const count = await deriver.deriveBatches({ leastWaiting: isFirst ? 1 : leastForHelpers });
     if (count > 0) {
       metrics?.derived.inc(count);
       metrics?.deriveSeconds.observe((performance.now() - startedAt) / 1_000);
     } else {
       metrics?.deriveLag.set(0);
     }
-    if (keepsHouse) await keepHouse(deriver);
+    if (isFirst) await keepHouse(deriver);
     backoffMilliseconds = 100;
     if (count === 0) await idle();
+    else if (count < littleTouchpoints && !isStopping) {
+      await sleep(Math.max(0, gatheringMilliseconds - (performance.now() - startedAt)));
+    }
   }
 
   async function keepHouse(housekeeper: Deriver): Promise<void> {
