@@ -208,6 +208,16 @@ begin
 end
 $$;
 
+-- The channel of a touchpoint for itself, for whoever may read the views: those have no rights to what traffic_of looks up.
+create or replace function store.own_channel_of(context jsonb, touchpoint_source text, own_hosts text[]) returns text
+language plpgsql stable security definer
+set search_path = store, pg_temp
+as $$
+begin
+  return (store.traffic_of(context, touchpoint_source, own_hosts)).channel;
+end
+$$;
+
 -- The category of a source: as listed, by its parent domains, or by the name of a search engine under any suffix.
 create or replace function store.category_of(source text) returns text
 language plpgsql stable

@@ -12,7 +12,7 @@ select
   touchpoints.occurred_at,
   touchpoints.sequence,
   touchpoints.received_at,
-  coalesce(visit.channel, (store.traffic_of(touchpoints.context, touchpoints.source, sites.own_hosts)).channel) as channel,
+  coalesce(visit.channel, store.own_channel_of(touchpoints.context, touchpoints.source, sites.own_hosts)) as channel,
   touchpoints.bot_reason is not null as is_bot,
   touchpoints.bot_reason,
   touchpoints.internal_reason is not null as is_internal,
@@ -57,32 +57,32 @@ comment on view journey.touchpoints is
   'One row per touchpoint, bots and internal traffic included and flagged.';
 comment on column journey.touchpoints.site_id is 'The site, the tenant the row belongs to.';
 comment on column journey.touchpoints.touchpoint_id is
-  'The id of the touchpoint: the clients UUID v7, or the UUID v8 its own id was mapped to.';
+  'The id of the touchpoint: the client''s UUID v7, or the UUID v8 its own id was mapped to.';
 comment on column journey.touchpoints.person_id is
   'Whose touchpoint it is; null for bots, internal traffic and what is not yet derived.';
 comment on column journey.touchpoints.visitor_id is 'The browser or device: the anonymous id as given.';
 comment on column journey.touchpoints.session_id is
   'The session it belongs to; null for what happened outside sessions.';
-comment on column journey.touchpoints.name is 'Event name; GA4s recommended names are canonical.';
+comment on column journey.touchpoints.name is 'Event name; GA4''s recommended names are canonical.';
 comment on column journey.touchpoints.type is 'track, page, screen, identify, group or alias.';
 comment on column journey.touchpoints.source is
   'Where it happened: web, app, server, store, phone, email, support or event.';
 comment on column journey.touchpoints.ingested_by is 'How it reached Milepost: events, import, …';
 comment on column journey.touchpoints.occurred_at is 'When it happened, after the skew rule.';
 comment on column journey.touchpoints.sequence is 'Order among touchpoints of the same millisecond.';
-comment on column journey.touchpoints.received_at is 'The collectors clock when the whole request was read.';
-comment on column journey.touchpoints.channel is 'Its sessions channel; outside sessions its own.';
+comment on column journey.touchpoints.received_at is 'The collector''s clock when the whole request was read.';
+comment on column journey.touchpoints.channel is 'Its session''s channel; outside sessions its own.';
 comment on column journey.touchpoints.is_bot is 'Whether a bot sent it; then it is in no other view.';
 comment on column journey.touchpoints.bot_reason is 'Why it is taken for a bot.';
 comment on column journey.touchpoints.is_internal is
-  'Whether it is the sites own traffic; then it is in no other view.';
+  'Whether it is the site''s own traffic; then it is in no other view.';
 comment on column journey.touchpoints.internal_reason is 'Why it is taken for internal traffic.';
 comment on column journey.touchpoints.user_id is 'The user id the touchpoint itself carries.';
 comment on column journey.touchpoints.account_id is 'The account it names.';
-comment on column journey.touchpoints.properties is 'The events properties as sent.';
+comment on column journey.touchpoints.properties is 'The event''s properties as sent.';
 comment on column journey.touchpoints.context is 'Page, campaign, device and the like as sent.';
 comment on column journey.touchpoints.flags is 'What was odd but accepted, such as bad_items.';
-comment on column journey.touchpoints.is_trusted is 'Whether it came with a secret key or by an operators import.';
-comment on column journey.touchpoints.given_id is 'The clients own id, where it was mapped.';
+comment on column journey.touchpoints.is_trusted is 'Whether it came with a secret key or by an operator''s import.';
+comment on column journey.touchpoints.given_id is 'The client''s own id, where it was mapped.';
 comment on column journey.touchpoints.client_time is 'When the client said it happened, before the skew rule.';
-comment on column journey.touchpoints.sent_at is 'The clients clock when it sent the batch.';
+comment on column journey.touchpoints.sent_at is 'The client''s clock when it sent the batch.';

@@ -33,7 +33,7 @@ comment on column journey.identities.value is 'The identity as given.';
 comment on column journey.identities.first_seen_at is 'First touchpoint of the spell.';
 comment on column journey.identities.last_seen_at is 'Latest touchpoint of the spell.';
 comment on column journey.identities.valid_from is
-  'Since when it belongs to the person. The first spell has the identitys whole past.';
+  'Since when it belongs to the person. The first spell has the identity''s whole past.';
 comment on column journey.identities.valid_to is 'When the next user took over; null while it lasts.';
 comment on column journey.identities.cause is
   'seen, joined (first user of an anonymous past) or reassigned (a later user of a shared browser).';

@@ -30,8 +30,8 @@ comment on column journey.persons.traits is 'Per key the latest value; contacts 
 comment on column journey.persons.is_customer is 'Whether the person has an order, refunded or not.';
 comment on column journey.persons.customer_status is 'lead, customer or repeat_customer.';
 comment on column journey.persons.order_count is 'Orders, refunded or not.';
-comment on column journey.persons.net_revenue is 'Gross less refunds, in the sites currency.';
-comment on column journey.persons.currency is 'The sites currency.';
+comment on column journey.persons.net_revenue is 'Gross less refunds, in the site''s currency.';
+comment on column journey.persons.currency is 'The site''s currency.';
 comment on column journey.persons.is_fully_refunded is 'Whether every order was refunded whole.';
 comment on column journey.persons.unconverted_order_count is
   'Orders in another currency without a rate: not in net_revenue.';

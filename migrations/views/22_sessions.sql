@@ -44,7 +44,7 @@ comment on column journey.sessions.page_view_count is 'Page and screen views.';
 comment on column journey.sessions.touchpoint_count is 'All its touchpoints.';
 comment on column journey.sessions.entry_page is 'Path of the first page.';
 comment on column journey.sessions.exit_page is 'Path of the last page.';
-comment on column journey.sessions.channel is 'GA4s default channel group of its first touchpoint.';
+comment on column journey.sessions.channel is 'GA4''s default channel group of its first touchpoint.';
 comment on column journey.sessions.source is
   'Where it came from: utm_source, the search engine, the referring host, or (direct).';
 comment on column journey.sessions.medium is 'utm_medium, organic, referral, cpc or (none).';

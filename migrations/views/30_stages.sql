@@ -15,5 +15,5 @@ comment on view journey.stages is
 comment on column journey.stages.site_id is 'The site, the tenant the row belongs to.';
 comment on column journey.stages.position is '1 for the first stage.';
 comment on column journey.stages.stage is 'Name of the stage.';
-comment on column journey.stages.model_name is 'The sites journey model.';
+comment on column journey.stages.model_name is 'The site''s journey model.';
 comment on column journey.stages.model_version is 'Its version.';

@@ -33,7 +33,7 @@ comment on column journey.current_stages.is_customer is 'Whether the person has 
 comment on column journey.current_stages.customer_status is 'lead, customer or repeat_customer.';
 comment on column journey.current_stages.orders is 'Number of orders, refunded or not.';
 comment on column journey.current_stages.lapsed is
-  'A customer without a signal for 180 days (a setting) at the sites as_of.';
+  'A customer without a signal for 180 days (a setting) at the site''s as_of.';
 comment on column journey.current_stages.last_signal_at is 'The last signal of any kind.';
 comment on column journey.current_stages.model_version is 'Version of the journey model.';
 comment on column journey.current_stages.is_fully_refunded is 'Whether every order was refunded whole.';

@@ -30,10 +30,10 @@ comment on view journey.carts is
   'One row per cart: site, person, cart id and round. It outlives sessions and devices.';
 comment on column journey.carts.site_id is 'The site, the tenant the row belongs to.';
 comment on column journey.carts.cart_key is 'The id of its opening touchpoint.';
-comment on column journey.carts.cart_id is 'The shops own id; null for the persons implicit cart.';
+comment on column journey.carts.cart_id is 'The shop''s own id; null for the person''s implicit cart.';
 comment on column journey.carts.person_id is 'Whose cart it is.';
 comment on column journey.carts.state is
-  'open, abandoned, purchased, recovered, self_recovered, emptied or expired, at the sites as_of.';
+  'open, abandoned, purchased, recovered, self_recovered, emptied or expired, at the site''s as_of.';
 comment on column journey.carts.opened_at is 'When it opened.';
 comment on column journey.carts.last_activity_at is 'Last cart or checkout touchpoint.';
 comment on column journey.carts.abandoned_at is 'The last abandonment; null while never abandoned.';
@@ -47,5 +47,5 @@ comment on column journey.carts.order_id is 'The order that bought it.';
 comment on column journey.carts.closed_at is 'When it was bought, emptied or expired.';
 comment on column journey.carts.tier is 'checkout if the checkout was reached, else cart; null while never abandoned.';
 comment on column journey.carts.recovery_url is 'Where the shop said the cart can be taken up again.';
-comment on column journey.carts.user_id is 'The persons user id.';
+comment on column journey.carts.user_id is 'The person''s user id.';
 comment on column journey.carts.lines is 'Its lines: item_id, item_variant, item_name, quantity, price, currency.';

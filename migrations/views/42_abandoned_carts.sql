@@ -31,9 +31,9 @@ comment on view journey.abandoned_carts is
   'One row per cart that is abandoned at the site''s as_of: the list for recovery.';
 comment on column journey.abandoned_carts.site_id is 'The site, the tenant the row belongs to.';
 comment on column journey.abandoned_carts.cart_key is 'The id of its opening touchpoint.';
-comment on column journey.abandoned_carts.cart_id is 'The shops own id.';
+comment on column journey.abandoned_carts.cart_id is 'The shop''s own id.';
 comment on column journey.abandoned_carts.person_id is 'Whose cart it is.';
-comment on column journey.abandoned_carts.user_id is 'The persons user id.';
+comment on column journey.abandoned_carts.user_id is 'The person''s user id.';
 comment on column journey.abandoned_carts.contacts is 'Plain contacts; empty unless the site keeps them.';
 comment on column journey.abandoned_carts.lines is
   'Its lines: item_id, item_variant, item_name, quantity, price, currency.';

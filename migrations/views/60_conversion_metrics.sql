@@ -23,7 +23,7 @@ from store.day_metrics;
 comment on view journey.conversion_metrics is
   'One row per day of the session''s start in the site''s time zone, channel, source, campaign and device. Persons and rates are not additive: for ranges ask journey.conversion_rate.';
 comment on column journey.conversion_metrics.site_id is 'The site, the tenant the row belongs to.';
-comment on column journey.conversion_metrics.day is 'Day in the sites time zone.';
+comment on column journey.conversion_metrics.day is 'Day in the site''s time zone.';
 comment on column journey.conversion_metrics.channel is 'Channel of the sessions.';
 comment on column journey.conversion_metrics.source is 'Source of the sessions; null for orders outside any.';
 comment on column journey.conversion_metrics.campaign is 'Campaign of the sessions.';
