@@ -1,22 +1,28 @@
 -- Derivation: one transaction takes what waits, works out whom it touches, and runs every definition for them.
 
--- A young table has no statistics, and the planner takes any index for as good as another. Analyses the derived tables in
--- sight that have doubled since they were last looked at.
-create or replace function store.analyze_derived_tables(is_forced boolean) returns void
+-- A young table has no statistics, and the planner takes any index for as good as another. Analyses the tables that
+-- derivation reads by key and that have doubled since they were last looked at; forced, all derived tables in sight.
+create or replace function store.analyze_young_tables(is_forced boolean) returns void
 language plpgsql
 as $$
 declare
-  table_name text;
+  young record;
 begin
-  foreach table_name in array array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-    'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics'] loop
-    if is_forced or exists (
-      select from pg_class
-      where pg_class.oid = to_regclass(table_name)
-        and pg_stat_get_live_tuples(pg_class.oid) > 2 * greatest(pg_class.reltuples, 0) + 50
-    ) then
-      execute format('analyze %I', table_name);
-    end if;
+  for young in
+    select tables.place::regclass as place
+    from (
+      select to_regclass(names.name)::oid as place, is_forced as is_due
+      from unnest(array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
+        'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics']) as names (name)
+      union all
+      select pg_inherits.inhrelid, false
+      from pg_inherits
+      where pg_inherits.inhparent = 'store.touchpoints'::regclass
+    ) as tables
+    join pg_class on pg_class.oid = tables.place
+    where tables.is_due or pg_stat_get_live_tuples(pg_class.oid) > 2 * greatest(pg_class.reltuples, 0) + 50
+  loop
+    execute format('analyze %s', young.place);
   end loop;
 end
 $$;

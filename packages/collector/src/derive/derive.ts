@@ -17,7 +17,8 @@ const deadRowsBeforeTruncation = 30_000;
  */
 export class Deriver {
   readonly #client: pg.Client;
-  #transactionCount = 0;
+  #derivedCount = 0;
+  #nextLookAt = 0;
   #deadRows = 0;
 
   private constructor(client: pg.Client) {
@@ -33,7 +34,7 @@ export class Deriver {
    * (default 1).
    */
   async deriveBatches({ leastWaiting = 1 }: { leastWaiting?: number } = {}): Promise<number> {
-    await this.#clean();
+    await this.#keepPlansRight();
     const { rows } = await this.#client.query<{ count: number }>({
       name: 'derive_batches',
       text: 'select store.derive_batches($1, $2) as count',
@@ -41,6 +42,7 @@ export class Deriver {
     });
     const count = rows[0]?.count ?? 0;
     this.#deadRows += count;
+    this.#derivedCount += count;
     return count;
   }
 
@@ -74,11 +76,12 @@ export class Deriver {
     await this.#client.end();
   }
 
-  async #clean(): Promise<void> {
-    this.#transactionCount += 1;
-    if ((this.#transactionCount & (this.#transactionCount - 1)) === 0) {
-      // Plans made over young, empty tables may take the wrong index: they are made anew after the 1st, 2nd, 4th, 8th … time.
-      await this.#client.query('select store.analyze_derived_tables(is_forced => false)');
+  async #keepPlansRight(): Promise<void> {
+    if (this.#derivedCount >= this.#nextLookAt) {
+      // Plans made over young, small tables may take the wrong index, so they are made anew whenever what was derived
+      // has doubled.
+      this.#nextLookAt = Math.max(1, this.#derivedCount * 2);
+      await this.#client.query('select store.analyze_young_tables(is_forced => false)');
       await this.#client.query('discard plans');
     }
     if (this.#deadRows >= deadRowsBeforeTruncation) {

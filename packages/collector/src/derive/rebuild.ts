@@ -133,7 +133,7 @@ async function inSteps(
     await client.query('select store.truncate_work_tables()');
     stepCount += 1;
     if ((stepCount & (stepCount - 1)) === 0) {
-      await client.query('select store.analyze_derived_tables(is_forced => true)');
+      await client.query('select store.analyze_young_tables(is_forced => true)');
       await client.query('discard plans');
     }
     onStep(Math.min(from + step - 1, total), total);

@@ -46,7 +46,7 @@ export async function startApi(): Promise<TestApi> {
       app.inject({ url, headers: { authorization: `Bearer ${key}`, ...headers } }),
     stop: async () => {
       await app.close();
-      deriver.close();
+      await deriver.close();
       await database.drop();
     },
   };
