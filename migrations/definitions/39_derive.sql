@@ -170,15 +170,22 @@ begin
 end
 $$;
 
+drop function if exists store.advance_clock(integer, timestamptz, integer);
+
 -- Moves a site's clock towards `target`, letting the timers due on the way fire; at most about `person_limit` persons a
 -- call. Answers the instant reached: the same for every row of the site, so that all views speak of one `as_of`.
-create or replace function store.advance_clock(site integer, target timestamptz, person_limit integer) returns timestamptz
+create or replace function store.advance_clock(site integer, target timestamptz, person_limit integer, is_patient boolean)
+returns timestamptz
 language plpgsql
 as $$
 declare
   reached timestamptz := target;
 begin
-  perform store.lock_site(site);
+  if is_patient then
+    perform store.lock_site(site);
+  elsif not store.try_site(site) then
+    return target; -- another deriver has the site; its clock is moved a moment later
+  end if;
   perform store.clear_work_tables();
 
   if exists (select from clocks where clocks.site_id = site and clocks.as_of >= target) then

@@ -46,7 +46,10 @@ export class Deriver {
     return count;
   }
 
-  /** Lets every timer due at or before `target` (default: now) fire, site by site. */
+  /**
+   * Lets every timer due at or before `target` fire, site by site. Without a target it is now, and sites that another
+   * deriver is at work on are left for the next time.
+   */
   async advanceClocks(target?: Date): Promise<void> {
     const { rows } = await this.#client.query<{ site_id: number }>({
       name: 'sites',
@@ -58,7 +61,7 @@ export class Deriver {
         const { rows: reached } = await this.#client.query<{ is_there: boolean }>({
           name: 'advance_clock',
           text: `with target as (select coalesce($2::timestamptz, date_trunc('milliseconds', clock_timestamp())) as at)
-            select store.advance_clock($1, target.at, $3) >= target.at as is_there from target`,
+            select store.advance_clock($1, target.at, $3, $2 is not null) >= target.at as is_there from target`,
           values: [siteId, target ?? null, personsPerTransaction],
         });
         isThere = reached[0]?.is_there ?? true;
@@ -108,7 +111,7 @@ export async function deriveUntilIdle(
       total += count;
       onProgress?.(total);
     }
-    await deriver.advanceClocks(asOf);
+    await deriver.advanceClocks(asOf ?? new Date());
     return total;
   } finally {
     await deriver.close();
