@@ -32,13 +32,20 @@ export function prepareLoad(
   return { requests, distinct: touchpoints };
 }
 
+// Until when this process has made traffic, in the traffic's own time.
+let simulatedUntil = 0;
+
 /**
  * When the traffic must begin to lie in the past as a whole, ten minutes for the ends of the last sessions included.
- * Not earlier: carts of long ago would be abandoned at once, all together, which live traffic never does.
+ * Not earlier: carts of long ago would be abandoned at once, all together, which live traffic never does. And not
+ * before the end of the traffic made before: the same persons come again, and the profile has 1 % late, no more.
  */
 export function startOf(touchpoints: number): number {
   const { sessionsPerSecond, touchpointsPerSession } = benchProfile;
-  return Date.now() - (touchpoints / touchpointsPerSession / sessionsPerSecond) * 1_000 - 600_000;
+  const length = (touchpoints / touchpointsPerSession / sessionsPerSecond) * 1_000;
+  const start = Math.max(Date.now() - length - 600_000, simulatedUntil);
+  simulatedUntil = start + length;
+  return start;
 }
 
 /** One request to `POST /v1/events` by hand: nothing is left to build while the clock runs. */
