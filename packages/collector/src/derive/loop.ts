@@ -29,10 +29,10 @@ export type DeriveLoop = {
 // Another process may have stored what we were not woken for; timers fall due by themselves.
 const tickMilliseconds = 200;
 // A transaction costs some milliseconds however little there is to do, so little work is let gather for this long.
-const gatheringMilliseconds = 100;
+const gatheringMilliseconds = 250;
 const littleTouchpoints = 2_000;
 // A helper would cost more than it brings while less than this waits.
-const leastForHelpers = 4_000;
+const leastForHelpers = 6_000;
 const clockMilliseconds = 500;
 const partitionMilliseconds = 3_600_000;
 const longestBackoffMilliseconds = 5_000;
