@@ -36,7 +36,10 @@ export function surroundingsOf(page: Document | undefined, browser: Navigator | 
   };
 }
 
+/** Which page a touchpoint happened on. */
+export type PageContext = { url: string; path: string; title: string; referrer: string };
+
 /** The page as it is now. What follows the hash is the page's own business, and sometimes a secret. */
-export function pageOf(page: Document, referrer: string) {
+export function pageOf(page: Document, referrer: string): PageContext {
   return { url: location.href.split('#')[0]!, path: location.pathname, title: page.title, referrer };
 }

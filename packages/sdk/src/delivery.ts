@@ -9,17 +9,22 @@ export type LossReason =
   /** Waited for 30 days. */
   | 'expired'
   /** Properties that JSON cannot hold (a cycle, a BigInt, a getter that throws), or a damaged queue entry. */
-  | 'unreadable';
+  | 'unreadable'
+  /** A filter (`beforeSend` or a plug-in's) threw, or returned neither a touchpoint nor `null`. */
+  | 'filter_failed';
 
 /** What came of one request. `status` is 0 where there was no answer, `retryAfterMs` where it named no time. */
 export type Outcome = { status: number; retryAfterMs: number };
 
-/** What to do next with the touchpoints of that request. */
-export type NextStep =
-  | { kind: 'judged' }
-  | { kind: 'retry'; inMs: number; cause: 'failure' | 'told' | 'refused' }
-  | { kind: 'split' }
-  | { kind: 'drop'; reason: LossReason };
+/** What to do next with the touchpoints of that request: one of these, or heed the verdicts of a 200. */
+export type NextStep = {
+  /** Keep them, and try again after so many milliseconds. */
+  inMs?: number;
+  /** Somebody has to look at it: no wait will mend this. */
+  isRefused?: boolean;
+  /** Drop them for this reason; those that are only too large together are halved instead. */
+  reason?: LossReason;
+};
 
 const dayMs = 86_400_000;
 
@@ -29,17 +34,13 @@ const dayMs = 86_400_000;
  * less than two seconds after it is over, and stops growing at a minute.
  */
 export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number, random: number): NextStep {
-  if (status === 200) return { kind: 'judged' };
-  if (status === 400 || status === 422) return { kind: 'drop', reason: 'rejected' };
-  if (status === 413) return { kind: 'split' };
-  const isFailure = !status || status === 408 || status === 429 || status >= 500;
+  if (status === 200) return {};
+  if (status === 400 || status === 422) return { reason: 'rejected' };
+  if (status === 413) return { reason: 'too_large' };
   // 401, 403, 404 … may be a proxy in between, or a key that is being rotated: keep everything, ask seldom
-  const longestMs = isFailure ? Math.min(300 * 1.33 ** attempt, 60_000) : 600_000;
-  return {
-    kind: 'retry',
-    inMs: Math.max(longestMs * (0.5 + random / 2), Math.min(retryAfterMs, dayMs)),
-    cause: retryAfterMs ? 'told' : isFailure ? 'failure' : 'refused',
-  };
+  const isRefused = !!status && status !== 408 && status !== 429 && status < 500;
+  const longestMs = isRefused ? 600_000 : Math.min(300 * 1.33 ** attempt, 60_000);
+  return { inMs: Math.max(longestMs * (0.5 + random / 2), Math.min(retryAfterMs, dayMs)), isRefused };
 }
 
 /** Reads a `Retry-After` header: seconds or an HTTP date. 0 if there is none, or none that can be read. */

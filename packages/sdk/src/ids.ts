@@ -3,14 +3,12 @@
  * the version count up from a random start (RFC 9562, 6.2, method 1).
  */
 export function uuidSource(
-  fillRandom: (words: Uint16Array<ArrayBuffer>) => void,
+  fillRandom: (words: Uint16Array<ArrayBuffer>) => Uint16Array,
 ): (timeMs: number) => string {
   let lastTime = 0;
   let counter = 0;
   return (timeMs) => {
-    const words = new Uint16Array(5);
-    fillRandom(words);
-    const [seed, variant, ...node] = words as unknown as [number, number, number, number, number];
+    const [seed, variant, ...node] = fillRandom(new Uint16Array(5)) as unknown as [number, number, number];
     counter = timeMs === lastTime ? counter + 1 : seed & 0x7ff;
     lastTime = timeMs;
     return [timeMs, 0x7000 | (counter & 0xfff), 0x8000 | (variant & 0x3fff), ...node]

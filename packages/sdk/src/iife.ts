@@ -1,4 +1,5 @@
-import { createTracker, type TrackerOptions } from './tracker.ts';
+import { createTracker } from './tracker.ts';
+import type { TrackerOptions } from './types.ts';
 
 /** A call made before the script arrived: method, arguments, time, and who waits for its result. */
 type Call = [string, unknown[], number, (result: unknown) => void];

@@ -46,8 +46,8 @@ export function createOutbox({
     /** Keeps one touchpoint, durably before it returns where the store can. */
     add(id: string, event: object) {
       const text = attempt(() => JSON.stringify(event));
-      if (!text) return outbox.lose('unreadable', 1);
-      if (text.length > maxCharacters) return outbox.lose('too_large', 1);
+      if (!text) return outbox.lose('unreadable');
+      if (text.length > maxCharacters) return outbox.lose('too_large');
       restore();
       own.set(id, text);
       store.set(prefix + id, text);
@@ -77,12 +77,13 @@ export function createOutbox({
     losses: (): Record<string, number> | undefined =>
       attempt(() => JSON.parse(store.get(lossKey)!)) as Record<string, number> | undefined,
     /** Counts losses; a negative count takes back what has been told. */
-    lose(reason: string, count: number) {
-      const losses = outbox.losses() ?? {};
-      losses[reason] = (losses[reason] ?? 0) + count;
-      if (!losses[reason]) delete losses[reason];
-      if (Object.keys(losses).length) store.set(lossKey, JSON.stringify(losses));
-      else store.remove(lossKey);
+    lose(reason: string, count = 1) {
+      const losses: Record<string, number | undefined> = { ...outbox.losses() };
+      // JSON leaves undefined out
+      losses[reason] = (losses[reason] ?? 0) + count || undefined;
+      const text = JSON.stringify(losses);
+      if (text === '{}') store.remove(lossKey);
+      else store.set(lossKey, text);
     },
   };
   return outbox;

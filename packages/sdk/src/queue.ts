@@ -12,7 +12,7 @@ export const queueLimits = { entries: 1_000, characters: 2_000_000, ageMs: 30 * 
 
 /** The length of a text in UTF-8. */
 export function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return new Blob([text]).size;
 }
 
 /** The first entries that fit together into `maxBytes`, in order, leaving out those that do not fit. */

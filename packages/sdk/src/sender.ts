@@ -56,34 +56,35 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
   }
 
   /** Starts the request at once; resolves when its answer has been dealt with, with whether it judged anything. */
-  async function send(batch: Entry[], body: Blob, mode: 'keepalive' | 'plain'): Promise<boolean> {
+  async function send(batch: Entry[], body: Blob, how: { keepalive: boolean }): Promise<boolean> {
     for (const { id } of batch) inFlight.add(id);
-    const outcome = await transport.post(body, mode);
+    const outcome = await transport.post(body, how);
     for (const { id } of batch) inFlight.delete(id);
 
     const judged = outcome.verdicts.filter((verdict) => batch.some(({ id }) => id === verdict.id));
     // a 200 that judges nothing of ours is not the collector's
     if (outcome.status === 200 && !judged.length) outcome.status = 0;
     const next = afterAttempt(outcome, ++failures, Math.random());
-    if (next.kind === 'retry') {
-      const until = now() + next.inMs;
-      if (next.cause === 'told') store.set(waitKey, String(until));
-      else notBefore = until;
-      if (next.cause === 'refused') warn('refused; check writeKey, host and allowed origins');
+    if (next.inMs) {
+      notBefore = now() + next.inMs;
+      // all pages are asked to wait
+      if (outcome.retryAfterMs) store.set(waitKey, String(notBefore));
+      if (next.isRefused) warn('refused; check writeKey, host and allowed origins');
       wake(0);
       return false;
     }
     failures = 0;
-    if (next.kind === 'judged') {
-      maxEntries = Math.min(maxEntries * 2, maxBatchEntries);
-      for (const { id, reason, detail } of judged) {
-        outbox.forget(id);
-        if (reason) warn(`rejected: ${reason} ${detail ?? ''}`);
-      }
-    } else if (next.kind === 'drop') outbox.drop(batch, next.reason);
-    else if (batch.length > 1) maxEntries = batch.length >> 1;
-    else outbox.drop(batch, 'too_large');
-    return next.kind === 'judged';
+    if (next.reason) {
+      if (next.reason === 'too_large' && batch.length > 1) maxEntries = batch.length >> 1;
+      else outbox.drop(batch, next.reason);
+      return false;
+    }
+    maxEntries = Math.min(maxEntries * 2, maxBatchEntries);
+    for (const { id, reason, detail } of judged) {
+      outbox.forget(id);
+      if (reason) warn(`rejected: ${reason} ${detail ?? ''}`);
+    }
+    return true;
   }
 
   async function sendAll() {
@@ -100,7 +101,7 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
       // the page may have been hidden meanwhile, and sent them
       if (batch.some(({ id }) => inFlight.has(id))) continue;
       // after a failure without keepalive: perhaps the page itself has used up the quota
-      const isTold = await send(batch, body, failures % 2 ? 'plain' : 'keepalive');
+      const isTold = await send(batch, body, { keepalive: failures % 2 === 0 });
       if (isTold) for (const reason in lost) outbox.lose(reason, -lost[reason]!);
     }
     // the other tabs see what we removed a moment later
@@ -127,13 +128,12 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
     /** Sends this page's own touchpoints in the same task, for the page may be gone in the next. */
     sendNow() {
       if (!canSend() || toldUntil() > now()) return;
-      let entries = outbox.waiting().filter(({ id }) => outbox.own.has(id));
       for (;;) {
+        const entries = outbox.waiting().filter(({ id }) => outbox.own.has(id));
         const batch = takeBatch(entries, { maxEntries, maxBytes: transport.keepaliveLeft() });
         if (!batch.length) return;
-        entries = entries.filter((entry) => !batch.includes(entry));
         const body = bodyFor(batch);
-        if (body) void send(batch, body, 'keepalive');
+        if (body) void send(batch, body, { keepalive: true });
       }
     },
     /** Sends what is queued; see `Tracker.flush`. */

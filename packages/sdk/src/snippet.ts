@@ -1,8 +1,8 @@
 import { commerceNames } from './commerce.ts';
-import type { TrackerOptions } from './tracker.ts';
+import type { TrackerOptions } from './types.ts';
 
 /** Options of the loader: those of the tracker that are plain text, and where the script lies. */
-export type SnippetOptions = Omit<TrackerOptions, 'now'> & {
+export type SnippetOptions = Omit<TrackerOptions, 'now' | 'plugins' | 'beforeSend'> & {
   /** Address of `milepost.js`. The collector behind it is the default `host`. */
   script: string;
 };

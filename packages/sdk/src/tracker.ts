@@ -1,57 +1,18 @@
 import type { Touchpoint } from '@milepost/shared/touchpoint';
-import { commerceOf, type Commerce } from './commerce.ts';
+import { commerceOf } from './commerce.ts';
 import { analyticsOf, isRecordingRefused, type Consent } from './consent.ts';
 import { arrivalOf, pageOf, surroundingsOf } from './context.ts';
 import { createEngagement } from './engagement.ts';
 import { uuidSource } from './ids.ts';
 import { createOutbox } from './outbox.ts';
+import type { Filter, MethodsOf, PageMoment, Plugin } from './plugin.ts';
 import { createSender } from './sender.ts';
 import { attempt, createStore } from './storage.ts';
+import type { EventPlan, Free, Tracker, TrackerOptions } from './types.ts';
 import { createVisitor } from './visitor.ts';
 import { watchAddress, watchLifecycle } from './watch.ts';
 
-/** How a tracker is set up. Only `writeKey` has to be given. */
-export type TrackerOptions = {
-  /** The site's public key, `wk_…`. */
-  writeKey: string;
-  /** Where the collector is, e.g. `https://collect.shop.example`. Default: the page's own origin. */
-  host?: string;
-  /** The whole address to send to, where a proxy gives it another path. Default: `host` + `/v1/events`. */
-  endpoint?: string;
-  /** What holds until the visitor has answered. Default: `granted`. An answer given by `consent()` is remembered. */
-  consent?: Consent;
-  /** Whether Global Privacy Control and Do Not Track mean that nothing is recorded. Default: `honour`. */
-  privacySignals?: 'honour' | 'ignore';
-  /** `auto` (default) records a page view at the start and at each change of path or query; `manual` only by `page()`. */
-  pageViews?: 'auto' | 'manual';
-  /** Domain of the visitor's cookie, e.g. `.shop.example` to know a visitor on all subdomains. Default: this host. */
-  cookieDomain?: string;
-  /** The clock, in milliseconds since 1970. Default: `Date.now`. */
-  now?: () => number;
-};
-
-type Free = Record<string, unknown>;
-
-/** What a page calls. No call ever throws into the page; what is lost is counted and reported. */
-export type Tracker = Commerce & {
-  /** Records something that happened. Written to the durable queue before it returns. */
-  track(name: string, properties?: Free): void;
-  /** Records a page view. Only needed with `pageViews: 'manual'`. */
-  page(properties?: Free): void;
-  /** Says who the visitor is, from now on and for what came before. */
-  identify(userId: string | number, traits?: Free, options?: { proof?: string }): void;
-  /** Says to which account (organisation) the visitor belongs. */
-  group(accountId: string | number, traits?: Free): void;
-  /** Forgets user and account and becomes a new visitor, e.g. after a logout at a shared device. */
-  reset(): void;
-  /** Takes the visitor's answer, and remembers it. `denied` removes everything that was kept in the browser. */
-  consent(answer: Consent): void;
-  /**
-   * Sends what is queued. Resolves when the collector has answered, or after `timeoutMs` (default 5,000).
-   * Never rejects: what could not be sent stays queued.
-   */
-  flush(timeoutMs?: number): Promise<void>;
-};
+export type { Tracker, TrackerOptions } from './types.ts';
 
 const userKey = 'milepost.user';
 const accountKey = 'milepost.account';
@@ -59,8 +20,17 @@ const consentKey = 'milepost.consent';
 
 /**
  * Starts tracking. One tracker a page; a second one with the same key would record every page view twice.
- * Under a server (no `document`) it records what it is told, in memory.
+ * Under a server (no `document`) it records what it is told, in memory, and has no plug-ins.
+ *
+ * With a plan of events, `createTracker<{ quiz_finished: { score: number } }>(…)`, `track` takes those names and
+ * properties only. The methods of the plug-ins are typed too: `createTracker({ …, plugins: [journey()] }).journey()`.
  */
+export function createTracker<const Plugins extends readonly Plugin[] = []>(
+  options: TrackerOptions & { plugins?: Plugins },
+): Tracker & MethodsOf<Plugins>;
+export function createTracker<Events extends EventPlan, Plugins extends readonly Plugin[] = []>(
+  options: TrackerOptions & { plugins?: readonly Plugin[] },
+): Tracker<Events> & MethodsOf<Plugins>;
 export function createTracker(options: TrackerOptions): Tracker {
   const { writeKey, host = '', cookieDomain, now = Date.now } = options;
   const page = globalThis.document as Document | undefined;
@@ -70,6 +40,18 @@ export function createTracker(options: TrackerOptions): Tracker {
     if (!warned.has(text)) console.warn(`milepost: ${text}`);
     warned.add(text);
   };
+
+  /** Whatever goes wrong in here is ours, not the page's. */
+  const guarded =
+    <Values extends unknown[], Result>(run: (...values: Values) => Result) =>
+    (...values: Values): Result | undefined => {
+      try {
+        return run(...values);
+      } catch (error) {
+        warn(String(error));
+        return undefined;
+      }
+    };
 
   const isRefused = options.privacySignals !== 'ignore' && isRecordingRefused(browser);
   const remembered = attempt(() => JSON.parse(localStorage.getItem(consentKey)!)) as
@@ -82,7 +64,11 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   const uuid = uuidSource((words) => crypto.getRandomValues(words));
   const store = createStore(() => localStorage);
-  const visitor = createVisitor(store, () => uuid(now()), cookieDomain);
+  const visitor = createVisitor(store, {
+    mayKeep: () => consentState() === 'granted',
+    newId: () => uuid(now()),
+    cookieDomain,
+  });
   const outbox = createOutbox({ store, writeKey, now });
   const sender = createSender({
     endpoint: options.endpoint ?? `${host}/v1/events`,
@@ -103,6 +89,10 @@ export function createTracker(options: TrackerOptions): Tracker {
   const pageNow = () => page && pageOf(page, referrer);
   let viewed = pageNow();
 
+  const filters: Filter[] = [];
+  const listeners: [PageMoment, () => void][] = [];
+  const emit = (moment: PageMoment) => listeners.forEach(([wanted, run]) => wanted === moment && run());
+
   function add(event: Partial<Touchpoint>, place?: object) {
     if (consentState() === 'denied') return;
     // nobody has seen the page yet; when somebody does, it happens then
@@ -112,7 +102,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     }
     const time = now();
     const id = uuid(time);
-    outbox.add(id, {
+    let kept: Touchpoint | null | undefined = {
       id,
       occurred_at: new Date(time).toISOString(),
       // a server is nobody's browser
@@ -125,7 +115,10 @@ export function createTracker(options: TrackerOptions): Tracker {
         consent: answer,
         ...(place ?? (page && { ...arrivalOf(location.search), page: pageNow() })),
       },
-    });
+    };
+    for (const filter of filters) kept = kept && guarded(filter)(kept);
+    if (kept) outbox.add(id, kept);
+    else if (kept !== null) outbox.lose('filter_failed');
     sender.wake();
   }
 
@@ -134,23 +127,15 @@ export function createTracker(options: TrackerOptions): Tracker {
     else warn('track needs a name');
   }
 
-  /** Engaged time belongs to the page it was spent on, which the address may no longer say. */
-  function reportEngagement() {
-    const engaged = engagement.take();
-    if (engaged) {
-      add({ name: 'user_engagement', properties: { engagement_time_msec: engaged } }, { page: viewed });
-    }
-  }
-
   function viewPage(properties?: Free) {
-    reportEngagement();
+    emit('leave');
     viewed = pageNow();
     add({ type: 'page', properties });
+    emit('view');
   }
 
   function beginStoring() {
     store.makeDurable();
-    visitor.keep();
     sender.wake();
   }
 
@@ -182,33 +167,56 @@ export function createTracker(options: TrackerOptions): Tracker {
         outbox.own.clear();
       }
       attempt(() => localStorage.setItem(consentKey, JSON.stringify(given)));
+      emit('consent');
     },
     flush: (timeoutMs) => sender.flush(timeoutMs),
   };
 
-  // whatever goes wrong in here is ours, not the page's
-  for (const name in tracker) {
-    const method = tracker[name as 'page'] as (...values: unknown[]) => unknown;
-    tracker[name as 'page'] = (...values) => {
-      try {
-        return method(...values) as void;
-      } catch (error) {
-        warn(String(error));
-      }
-    };
-  }
+  const offer = (methods: object | void) => {
+    for (const [name, method] of Object.entries(methods ?? {})) tracker[name as 'page'] = guarded(method);
+  };
 
   if (!writeKey) warn('writeKey is missing');
   if (consentState() === 'granted') beginStoring();
+  offer(tracker);
+  if (page) {
+    // engaged time belongs to the page it was spent on, which the address may no longer say
+    listeners.push([
+      'leave',
+      () => {
+        const engaged = engagement.take();
+        const properties = { engagement_time_msec: engaged };
+        if (engaged) add({ name: 'user_engagement', properties }, { page: viewed });
+      },
+    ]);
+    options.plugins?.forEach((plugin) =>
+      offer(
+        guarded(plugin)({
+          tracker,
+          options,
+          add,
+          viewed: () => viewed,
+          on: (moment, run) => listeners.push([moment, guarded(run)]),
+          filter: (run) => filters.push(run),
+          store,
+          consent: consentState,
+          visitorId: visitor.id,
+          warn,
+        }),
+      ),
+    );
+  }
+  if (options.beforeSend) filters.push(options.beforeSend);
   if (page) {
     watchLifecycle(page, {
       onHide() {
-        reportEngagement();
+        emit('leave');
         sender.sendNow();
       },
       onShow() {
         engagement.update();
         sender.wake();
+        emit('show');
       },
       onFocus: () => engagement.update(),
       onOnline: () => sender.retry(),

@@ -21,9 +21,12 @@ export function createTransport(endpoint: string) {
      * One request, started before this returns. With `keepalive` it outlives the page where the quota allows.
      * It is a simple request in the sense of CORS: no preflight. Never rejects.
      */
-    async post(body: Blob, mode: 'keepalive' | 'plain'): Promise<Outcome & { verdicts: Verdict[] }> {
+    async post(
+      body: Blob,
+      { keepalive }: { keepalive: boolean },
+    ): Promise<Outcome & { verdicts: Verdict[] }> {
       // the head of a batch is small, and not counted before
-      const keepalive = mode === 'keepalive' && bytesInFlight + body.size < keepaliveBytes + 2_000;
+      keepalive &&= bytesInFlight + body.size < keepaliveBytes + 2_000;
       if (keepalive) bytesInFlight += body.size;
       try {
         const response = await fetch(endpoint, {

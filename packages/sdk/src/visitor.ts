@@ -9,11 +9,17 @@ const cookieSeconds = 34_128_000;
  * subdomains (`cookieDomain`) and outlives a `localStorage.clear()`, the storage survives where the cookies of
  * scripts are cut to seven days.
  */
-export function createVisitor(store: Store, newId: () => string, cookieDomain?: string) {
+export function createVisitor(
+  store: Store,
+  {
+    mayKeep,
+    newId,
+    cookieDomain,
+  }: { mayKeep: () => boolean; newId: () => string; cookieDomain?: string | undefined },
+) {
   let isKept = false;
 
-  const readCookie = () =>
-    isKept ? attempt(() => /(?:^|; )milepost_id=([\w-]{1,100})/.exec(document.cookie))?.[1] : undefined;
+  const readCookie = () => attempt(() => /(?:^|; )milepost_id=([\w-]{1,100})/.exec(document.cookie))?.[1];
   const writeCookie = (value: string, seconds: number) =>
     attempt(() => {
       document.cookie =
@@ -30,13 +36,17 @@ export function createVisitor(store: Store, newId: () => string, cookieDomain?: 
 
   return {
     /** The id now. Read anew for each touchpoint, for another tab may have reset it. */
-    id: (): string => store.get(key) ?? become(readCookie() ?? newId()),
-    /** Becomes somebody else. */
-    renew: () => become(newId()),
-    /** Joins storage and cookie, from when storing is allowed. The cookie wins: other subdomains know it. */
-    keep() {
+    id: (): string => {
+      const id = store.get(key);
+      if (!mayKeep() || (id && isKept)) return id ?? become(newId());
+      // the first time that it may be kept; the cookie wins, for other subdomains know it
       isKept = true;
-      become(readCookie() ?? store.get(key) ?? newId());
+      return become(readCookie() ?? id ?? newId());
+    },
+    /** Becomes somebody else. */
+    renew() {
+      isKept = mayKeep();
+      become(newId());
     },
     /** Removes the cookie. */
     forget() {
