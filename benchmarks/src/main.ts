@@ -3,15 +3,19 @@ import { parseArgs } from 'node:util';
 import { latency } from './latency.ts';
 import { lookup } from './lookup.ts';
 import { Report, say } from './report.ts';
+import { sdk, sdkNames } from './sdk/index.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 
-const names = ['stored', 'derived', 'latency', 'lookup'] as const;
+const names = ['stored', 'derived', 'latency', 'lookup', ...sdkNames] as const;
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
+    runs: { type: 'string' },
+    peers: { type: 'string' },
+    scenario: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
   },
 });
@@ -22,6 +26,8 @@ if (values.help) {
 
 One JSON line a result on standard output, sentences on standard error, all of it in benchmarks/results/.
 --quick runs a tenth of the load: it shows that everything works, its figures prove nothing.
+--runs N (sdk-delivery: runs of each scenario, default 20), --scenario NAME (only that one),
+--peers a,b or all (other trackers beside ours; installs them once).
 `,
   );
 } else {
@@ -51,6 +57,7 @@ async function run(): Promise<void> {
       lookup(stand, report, { derivedRate, touchpoints: stored, calls: isQuick ? 500 : 3_000 }),
     );
   }
+  await sdk(report, { ...values, isQuick, wanted, onStand });
   const file = report.save();
   if (file !== null) say(`results in ${file}`);
 }
