@@ -94,7 +94,7 @@ async function watchMarkers(
   const sending: Promise<void>[] = [];
 
   async function send(): Promise<void> {
-    await sleep(2_000); // the load has found its pace by then
+    await sleep(10_000); // compiler, caches and plans are warm by then, and the load has found its pace
     while (isLoading.value) {
       sending.push(sendOne());
       await sleep(markerEveryMs);

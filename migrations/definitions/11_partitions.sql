@@ -1,3 +1,27 @@
+-- Autovacuum analyses a growing table about once a minute. Nobody filters by what is inside wide columns, and sampling
+-- them was most of that work; of the rest a small sample does, since every look-up goes by key or by time.
+create or replace function store.limit_statistics(place regclass) returns void
+language plpgsql
+as $$
+declare
+  target record;
+begin
+  for target in
+    select attributes.attname as name, attributes.atttypid in ('jsonb'::regtype, 'text[]'::regtype) as is_wide
+    from pg_attribute as attributes
+    where attributes.attrelid = place and attributes.attnum > 0 and not attributes.attisdropped
+  loop
+    execute format('alter table %s alter column %I set statistics %s', place, target.name,
+      case when target.is_wide then 0 else 20 end);
+  end loop;
+end
+$$;
+
+select store.limit_statistics(tables.name::regclass)
+from unnest(array['store.touchpoints', 'store.touchpoints_default', 'store.identities', 'store.persons', 'store.sessions',
+  'store.stage_transitions', 'store.carts', 'store.cart_holders', 'store.order_touchpoints', 'store.orders', 'store.refunds',
+  'store.person_days', 'store.day_metrics']) as tables (name);
+
 -- Months of the id are made ahead, so that a touchpoint always finds its partition; ids without a time, or of a month
 -- outside the window, live in the default partition.
 
@@ -13,6 +37,7 @@ begin
     return;
   end if;
   execute format('create table store.%I (like store.touchpoints including defaults including constraints)', partition_name);
+  perform store.limit_statistics(format('store.%I', partition_name)::regclass);
   -- A client whose clock runs ahead may have filled the default partition with ids of this month: they move over.
   execute format(
     'with moved as (delete from store.touchpoints_default where touchpoint_id >= %L and touchpoint_id < %L returning touchpoints_default.*)

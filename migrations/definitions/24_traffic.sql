@@ -104,27 +104,22 @@ declare
   the_source text := coalesce(lower(source), '');
   the_medium text := coalesce(lower(medium), '');
   the_campaign text := coalesce(lower(campaign), '');
-  rule store.channel_rules;
 begin
-  for rule in
-    select channel_rules.* from store.channel_rules where channel_rules.site_id = 0 order by channel_rules.position
-  loop
-    if rule.is_any then
-      if the_source = any (rule.sources) or the_medium = any (rule.mediums) or category = rule.source_category
-        or the_medium ~ rule.medium_pattern or the_campaign ~ rule.campaign_pattern
-      then
-        return rule.channel;
-      end if;
-    elsif (rule.sources is null or the_source = any (rule.sources))
-      and (rule.mediums is null or the_medium = any (rule.mediums))
-      and (rule.source_category is null or category is not distinct from rule.source_category)
-      and (rule.medium_pattern is null or the_medium ~ rule.medium_pattern)
-      and (rule.campaign_pattern is null or the_campaign ~ rule.campaign_pattern)
-    then
-      return rule.channel;
-    end if;
-  end loop;
-  return 'Unassigned';
+  return coalesce((
+    select rules.channel
+    from store.channel_rules as rules
+    where rules.site_id = 0 and case
+      when rules.is_any then (the_source = any (rules.sources) or the_medium = any (rules.mediums) or category = rules.source_category
+        or the_medium ~ rules.medium_pattern or the_campaign ~ rules.campaign_pattern) is true
+      else (rules.sources is null or the_source = any (rules.sources))
+        and (rules.mediums is null or the_medium = any (rules.mediums))
+        and (rules.source_category is null or category is not distinct from rules.source_category)
+        and (rules.medium_pattern is null or the_medium ~ rules.medium_pattern)
+        and (rules.campaign_pattern is null or the_campaign ~ rules.campaign_pattern)
+    end
+    order by rules.position
+    limit 1
+  ), 'Unassigned');
 end
 $$;
 

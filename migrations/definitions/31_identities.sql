@@ -44,15 +44,23 @@ language plpgsql
 as $$
 begin
   perform store.collect_latest_seen();
-  update identities
-  set last_seen_at = latest.last_seen_at, last_sequence = latest.last_sequence, last_touchpoint_id = latest.last_touchpoint_id
+  insert into identities
+  select
+    last_spell.site_id, last_spell.identity_id, last_spell.spell, last_spell.type, last_spell.value, last_spell.user_id,
+    last_spell.person_id, last_spell.former_person_id, last_spell.from_at, last_spell.from_sequence,
+    last_spell.from_touchpoint_id, last_spell.first_seen_at, latest.last_seen_at, latest.last_sequence,
+    latest.last_touchpoint_id
   from work_latest_seen as latest
-  where identities.site_id = latest.site_id and identities.identity_id = latest.identity_id
-    and identities.spell = (
-      select max(spells.spell)
-      from identities as spells
-      where spells.site_id = latest.site_id and spells.identity_id = latest.identity_id
-    );
+  cross join lateral (
+    select identities.*
+    from identities
+    where identities.site_id = latest.site_id and identities.identity_id = latest.identity_id
+    order by identities.spell desc
+    limit 1
+  ) as last_spell
+  on conflict (site_id, identity_id, spell) do update set
+    last_seen_at = excluded.last_seen_at, last_sequence = excluded.last_sequence,
+    last_touchpoint_id = excluded.last_touchpoint_id;
 end
 $$;
 
@@ -192,6 +200,7 @@ $$;
 -- Writes what changed, and marks for replay every person whose touchpoints now belong to another.
 create or replace function store.store_spells() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 declare
   moved_sites integer[];
@@ -201,8 +210,12 @@ begin
     -- Spells that were there and now are somebody else's, begin elsewhere, or are gone.
     select identities.site_id, identities.identity_id
     from work_identities
-    join identities
-      on identities.site_id = work_identities.site_id and identities.identity_id = work_identities.identity_id
+    cross join lateral (
+      select identities.*
+      from identities
+      where identities.site_id = work_identities.site_id and identities.identity_id = work_identities.identity_id
+      offset 0
+    ) as identities
     left join work_spells
       on work_spells.site_id = identities.site_id and work_spells.identity_id = identities.identity_id
       and work_spells.spell = identities.spell
@@ -224,8 +237,12 @@ begin
   moved as (
     select moved_identities.site_id, identities.person_id
     from moved_identities
-    join identities
-      on identities.site_id = moved_identities.site_id and identities.identity_id = moved_identities.identity_id
+    cross join lateral (
+      select identities.person_id
+      from identities
+      where identities.site_id = moved_identities.site_id and identities.identity_id = moved_identities.identity_id
+      offset 0
+    ) as identities
     union
     select moved_identities.site_id, work_spells.person_id
     from moved_identities
@@ -236,15 +253,23 @@ begin
   select array_agg(moved.site_id), array_agg(moved.person_id) into moved_sites, moved_persons from moved;
 
   delete from identities
-  using work_identities
-  where work_identities.is_replayed
-    and identities.site_id = work_identities.site_id and identities.identity_id = work_identities.identity_id
-    and identities.type <> 'user_id'
-    and not exists (
-      select from work_spells
-      where work_spells.site_id = identities.site_id and work_spells.identity_id = identities.identity_id
-        and work_spells.spell = identities.spell
-    );
+  where identities.ctid = any (array(
+    select known.place
+    from work_identities
+    cross join lateral (
+      select identities.ctid as place, identities.spell
+      from identities
+      where identities.site_id = work_identities.site_id and identities.identity_id = work_identities.identity_id
+        and identities.type <> 'user_id'
+      offset 0
+    ) as known
+    where work_identities.is_replayed
+      and not exists (
+        select from work_spells
+        where work_spells.site_id = work_identities.site_id and work_spells.identity_id = work_identities.identity_id
+          and work_spells.spell = known.spell
+      )
+  ));
 
   insert into identities
   select

@@ -132,6 +132,7 @@ $$;
 
 create or replace function store.derive_sessions() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_sessions();
@@ -140,17 +141,29 @@ begin
   select work_session_rows.site_id, work_session_rows.session_id, work_session_rows.identity_id,
     work_session_rows.person_id, work_session_rows.started_at, sessions.session_id is null
   from work_session_rows
-  left join sessions
-    on sessions.site_id = work_session_rows.site_id and sessions.session_id = work_session_rows.session_id;
+  left join lateral (
+    select sessions.session_id
+    from sessions
+    where sessions.site_id = work_session_rows.site_id and sessions.session_id = work_session_rows.session_id
+    offset 0
+  ) as sessions on true;
 
   delete from sessions
-  using work_identities
-  where work_identities.is_replayed
-    and sessions.site_id = work_identities.site_id and sessions.identity_id = work_identities.identity_id
-    and not exists (
-      select from work_sessions
-      where work_sessions.site_id = sessions.site_id and work_sessions.session_id = sessions.session_id
-    );
+  where sessions.ctid = any (array(
+    select known.place
+    from work_identities
+    cross join lateral (
+      select sessions.ctid as place, sessions.session_id
+      from sessions
+      where sessions.site_id = work_identities.site_id and sessions.identity_id = work_identities.identity_id
+      offset 0
+    ) as known
+    where work_identities.is_replayed
+      and not exists (
+        select from work_sessions
+        where work_sessions.site_id = work_identities.site_id and work_sessions.session_id = known.session_id
+      )
+  ));
 
   insert into sessions
   select work_session_rows.* from work_session_rows

@@ -441,18 +441,27 @@ $$;
 
 create or replace function store.derive_carts() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_carts();
 
   delete from carts
-  using work_persons
-  where work_persons.is_replayed
-    and carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
-    and not exists (
-      select from work_carts
-      where work_carts.site_id = carts.site_id and (work_carts.cart).cart_key = carts.cart_key
-    );
+  where carts.ctid = any (array(
+    select known.place
+    from work_persons
+    cross join lateral (
+      select carts.ctid as place, carts.cart_key
+      from carts
+      where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+      offset 0
+    ) as known
+    where work_persons.is_replayed
+      and not exists (
+        select from work_carts
+        where work_carts.site_id = work_persons.site_id and (work_carts.cart).cart_key = known.cart_key
+      )
+  ));
 
   insert into carts
   select

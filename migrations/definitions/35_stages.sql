@@ -219,16 +219,25 @@ $$;
 
 create or replace function store.derive_stages() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_stages();
 
   delete from stage_transitions
-  using work_persons
-  left join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
-  where work_persons.is_replayed
-    and stage_transitions.site_id = work_persons.site_id and stage_transitions.person_id = work_persons.person_id
-    and stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0);
+  where stage_transitions.ctid = any (array(
+    select known.place
+    from work_persons
+    left join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
+    cross join lateral (
+      select stage_transitions.ctid as place
+      from stage_transitions
+      where stage_transitions.site_id = work_persons.site_id and stage_transitions.person_id = work_persons.person_id
+        and stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0)
+      offset 0
+    ) as known
+    where work_persons.is_replayed
+  ));
 
   insert into stage_transitions
   select

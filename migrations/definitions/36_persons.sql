@@ -221,7 +221,12 @@ begin
       select work_persons.site_id, work_persons.person_id from work_persons where work_persons.is_replayed
     ) as buyers
     join work_sites on work_sites.site_id = buyers.site_id
-    left join orders on orders.site_id = buyers.site_id and orders.person_id = buyers.person_id
+    left join lateral (
+      select orders.*
+      from orders
+      where orders.site_id = buyers.site_id and orders.person_id = buyers.person_id
+      offset 0
+    ) as orders on true
     group by buyers.site_id, buyers.person_id
   ) as totals
   where persons.site_id = totals.site_id and persons.person_id = totals.person_id

@@ -2,34 +2,57 @@
 
 create or replace function store.mark_days() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   -- A replay can move anything: all days the person ever had, and now has.
   insert into work_days
+  with bought as (
+    select orders.site_id, orders.person_id, orders.order_id, orders.day
+    from work_persons
+    cross join lateral (
+      select orders.*
+      from orders
+      where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
+      offset 0
+    ) as orders
+    where work_persons.is_replayed
+  )
+
   select days.site_id, days.person_id, days.day
   from (
-    select person_days.site_id, person_days.person_id, person_days.day
+    select work_persons.site_id, work_persons.person_id, person_days.day
     from work_persons
-    join person_days on person_days.site_id = work_persons.site_id and person_days.person_id = work_persons.person_id
+    cross join lateral (
+      select person_days.day
+      from person_days
+      where person_days.site_id = work_persons.site_id and person_days.person_id = work_persons.person_id
+      offset 0
+    ) as person_days
     where work_persons.is_replayed
     union
-    select sessions.site_id, sessions.person_id, (sessions.started_at at time zone work_sites.time_zone)::date
+    select work_persons.site_id, work_persons.person_id, (sessions.started_at at time zone work_sites.time_zone)::date
     from work_persons
-    join sessions on sessions.site_id = work_persons.site_id and sessions.person_id = work_persons.person_id
     join work_sites on work_sites.site_id = work_persons.site_id
+    cross join lateral (
+      select sessions.started_at
+      from sessions
+      where sessions.site_id = work_persons.site_id and sessions.person_id = work_persons.person_id
+      offset 0
+    ) as sessions
     where work_persons.is_replayed
     union
-    select orders.site_id, orders.person_id, orders.day
-    from work_persons
-    join orders on orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
-    where work_persons.is_replayed and orders.day is not null
+    select bought.site_id, bought.person_id, bought.day from bought where bought.day is not null
     union
-    select orders.site_id, orders.person_id, (refunds.occurred_at at time zone work_sites.time_zone)::date
-    from work_persons
-    join orders on orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
-    join refunds on refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
-    join work_sites on work_sites.site_id = orders.site_id
-    where work_persons.is_replayed
+    select bought.site_id, bought.person_id, (refunds.occurred_at at time zone work_sites.time_zone)::date
+    from bought
+    join work_sites on work_sites.site_id = bought.site_id
+    cross join lateral (
+      select refunds.occurred_at
+      from refunds
+      where refunds.site_id = bought.site_id and refunds.order_id = bought.order_id
+      offset 0
+    ) as refunds
   ) as days
   on conflict do nothing;
 end
@@ -137,18 +160,26 @@ begin
   perform store.compute_days();
 
   delete from person_days
-  using work_day_parts as before
-  where before.weight = -1
-    and person_days.site_id = before.site_id and person_days.person_id = before.person_id
-    and person_days.day = before.day and person_days.channel = before.channel and person_days.source = before.source
-    and person_days.campaign = before.campaign and person_days.device = before.device
-    and not exists (
-      select from work_day_parts as now
-      where now.weight = 1
-        and now.site_id = before.site_id and now.person_id = before.person_id and now.day = before.day
-        and now.channel = before.channel and now.source = before.source and now.campaign = before.campaign
-        and now.device = before.device
-    );
+  where person_days.ctid = any (array(
+    select known.place
+    from work_day_parts as before
+    cross join lateral (
+      select person_days.ctid as place
+      from person_days
+      where person_days.site_id = before.site_id and person_days.person_id = before.person_id
+        and person_days.day = before.day and person_days.channel = before.channel and person_days.source = before.source
+        and person_days.campaign = before.campaign and person_days.device = before.device
+      offset 0
+    ) as known
+    where before.weight = -1
+      and not exists (
+        select from work_day_parts as now
+        where now.weight = 1
+          and now.site_id = before.site_id and now.person_id = before.person_id and now.day = before.day
+          and now.channel = before.channel and now.source = before.source and now.campaign = before.campaign
+          and now.device = before.device
+      )
+  ));
 
   insert into person_days
   select now.site_id, now.person_id, now.day, now.channel, now.source, now.campaign, now.device, now.sessions,

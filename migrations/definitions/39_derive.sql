@@ -4,6 +4,7 @@
 -- derivation reads by key and that have doubled since they were last looked at; forced, all derived tables in sight.
 create or replace function store.analyze_young_tables(is_forced boolean) returns void
 language plpgsql
+set default_statistics_target = 10
 as $$
 declare
   young record;

@@ -81,11 +81,10 @@ export class Deriver {
 
   async #keepPlansRight(): Promise<void> {
     if (this.#derivedCount >= this.#nextLookAt) {
-      // Plans made over young, small tables may take the wrong index, so they are made anew whenever what was derived
-      // has doubled.
+      // Plans made over young, small tables may take the wrong index, so tables that have doubled are looked at anew;
+      // every deriver's plans over them follow by themselves.
       this.#nextLookAt = Math.max(1, this.#derivedCount * 2);
       await this.#client.query('select store.analyze_young_tables(is_forced => false)');
-      await this.#client.query('discard plans');
     }
     if (this.#deadRows >= deadRowsBeforeTruncation) {
       this.#deadRows = 0;
