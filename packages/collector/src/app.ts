@@ -74,7 +74,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await app.register(ingest, { buffer, metrics, rateLimit: config.rateLimit });
   }
   if (config.roles.has('api')) {
-    await app.register(api, { pool });
+    await app.register(api, { pool, rateLimit: config.rateLimit });
     await app.register(home, { pool, hasShop: options.shop !== undefined });
     await app.register(script);
     if (options.shop) await app.register(shop, options.shop);

@@ -11,7 +11,7 @@ import { scopes } from './scopes.ts';
 
 const description = `Milepost follows every person through the stages of the customer journey.
 
-**Keys.** Touchpoints are sent with a write key (\`wk_…\`), which is public and can only add. Everything else takes a secret key (\`sk_…\`) as \`Authorization: Bearer\`, from a server, never from a page. A key opens one site; a secret key opens what its scopes name:
+**Keys.** Touchpoints are sent with a write key (\`wk_…\`), which is public: it adds, and reads back what a visitor may know of themselves. Everything else takes a secret key (\`sk_…\`) as \`Authorization: Bearer\`, from a server, never from a page. A key opens one site; a secret key opens what its scopes name:
 
 ${Object.entries(scopes)
   .map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`)
@@ -43,6 +43,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Transitions', description: 'Changes of stage.' },
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
+        { name: 'Personalising', description: 'What a visitor may know of themselves.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
       paths: ingestPaths,

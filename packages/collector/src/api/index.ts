@@ -8,6 +8,7 @@ import { registerDocuments } from './documents.ts';
 import { registerProblemPages } from './problem-pages.ts';
 import type { ApiOptions } from './route.ts';
 import { cartRoutes } from './routes/carts.ts';
+import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
 import { stageRoutes } from './routes/stages.ts';
@@ -20,6 +21,7 @@ import { transitionRoutes } from './routes/transitions.ts';
 export async function api(app: FastifyInstance, options: ApiOptions): Promise<void> {
   await registerDocuments(app);
   await registerProblemPages(app);
+  await app.register(meRoutes, options);
   await app.register(async (routes: FastifyInstance) => {
     routes.setValidatorCompiler(validatorCompiler);
     routes.setSerializerCompiler(serializerCompiler);

@@ -32,7 +32,11 @@ export type ApiInstance = FastifyInstance<
 >;
 
 /** What the routes work with. */
-export type ApiOptions = { pool: Pool };
+export type ApiOptions = {
+  pool: Pool;
+  /** Requests a minute by write key and address; 0 is no limit. */
+  rateLimit: number;
+};
 
 /** The query of a route: these parameters and no others, so that a misspelt filter is refused instead of ignored. */
 export function queryOf<Shape extends z.ZodRawShape>(shape: Shape) {

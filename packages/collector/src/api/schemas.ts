@@ -142,6 +142,24 @@ export const personSchema = z
   })
   .meta({ id: 'Person' });
 
+export const meSchema = z
+  .object({
+    stage: maybe(
+      'Where the visitor’s person stands now; null before the first signal, and where nothing may be told.',
+    ),
+    furthest_stage: maybe('The furthest stage ever reached, over all journeys.'),
+    since: z.iso.datetime().nullable().meta({ description: 'When the person entered the stage.' }),
+    is_customer: z
+      .boolean()
+      .nullable()
+      .meta({ description: 'Whether there was ever an order; null where nothing may be told.' }),
+    segments: z.array(z.string()).meta({ description: 'Public segments the person is in.' }),
+    variants: z
+      .record(z.string(), z.string())
+      .meta({ description: 'The visitor’s variant of each experiment that runs.' }),
+  })
+  .meta({ id: 'Me' });
+
 export const transitionSchema = z
   .object({
     transition_id: text('Stays the same through rebuilds.'),

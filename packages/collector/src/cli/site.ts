@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { renewIdentitySecret } from '../database/identity-secrets.ts';
 import { createSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
 import { Refusal } from '../refusal.ts';
 import { collect, duration, origins, siteId, yesOrNo } from './arguments.ts';
@@ -19,14 +20,16 @@ type Options = {
   lapsedAfter?: string;
 };
 
-/** `milepost site create|list|update`. */
+/** `milepost site create|list|update|rotate-secret`. */
 export function register(program: Command): void {
   const site = program
     .command('site')
     .description('Sites: tenants with their own keys, settings and journey model');
 
   withSettings(site.command('create'))
-    .description('Make a site; it has no key yet (milepost key create)')
+    .description(
+      'Make a site; it has no key yet (milepost key create). Its identity secret is shown this once, and proves user ids',
+    )
     .argument('<name>', 'what people call it')
     .option('--json', 'print the result as one JSON line')
     .addHelpText(
@@ -34,8 +37,11 @@ export function register(program: Command): void {
       '\nExample:\n  $ milepost site create "My shop" --origin https://shop.example --currency EUR --time-zone Europe/Berlin',
     )
     .action(async (name: string, options: Options) => {
-      const id = await withDatabase((pool) => createSite(pool, { ...settingsOf(options), name }));
-      printOne({ site_id: id, name }, options);
+      const made = await withDatabase(async (pool) => {
+        const siteId = await createSite(pool, { ...settingsOf(options), name });
+        return { siteId, ...(await renewIdentitySecret(pool, { siteId })) };
+      });
+      printOne({ site_id: made.siteId, name, identity_secret: made.secret }, options);
     });
 
   site
@@ -72,6 +78,23 @@ export function register(program: Command): void {
       const isChanged = await withDatabase((pool) => updateSite(pool, id, settings));
       if (!isChanged) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
       printOne({ site_id: id, changed: Object.keys(settings) }, options);
+    });
+
+  site
+    .command('rotate-secret')
+    .description(
+      'Make a new identity secret, shown this once; proofs by the earlier ones hold a while longer',
+    )
+    .argument('<site>', 'its number', siteId)
+    .option('--overlap <time>', "how long the earlier ones hold, as '7 days'", duration, '24 hours')
+    .option('--json', 'print the result as one JSON line')
+    .addHelpText('after', "\nA secret that others may know ends at once with --overlap '0 seconds'.")
+    .action(async (id: number, { overlap, ...options }: { overlap: string; json?: boolean }) => {
+      const made = await withDatabase((pool) => renewIdentitySecret(pool, { siteId: id, overlap }));
+      printOne(
+        { site_id: id, identity_secret: made.secret, earlier_hold_until: made.earlierHoldUntil },
+        options,
+      );
     });
 }
 

@@ -1,5 +1,6 @@
-import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { randomText } from './random-text.ts';
 
 /** `write` keys are public and can only add; `secret` keys are scoped and shown once. */
 export type KeyKind = 'write' | 'secret';
@@ -16,12 +17,9 @@ export type KeyEntry = {
   revoked_at: Date | null;
 };
 
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-
 /** A new key: `wk_` or `sk_` and 32 random base62 characters (190 bits). */
 export function newKey(kind: KeyKind): string {
-  const characters = Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]);
-  return `${kind === 'write' ? 'wk' : 'sk'}_${characters.join('')}`;
+  return `${kind === 'write' ? 'wk' : 'sk'}_${randomText(32)}`;
 }
 
 /** What the database knows a key by: SHA-256 of its text. A key is random, so it needs neither salt nor slowness. */

@@ -7,6 +7,8 @@ export type DemoState = {
   site_id: number;
   write_key: string;
   secret_key: string;
+  /** Proves user ids (docs/personalising.md). */
+  identity_secret: string;
   database_url: string;
 };
 

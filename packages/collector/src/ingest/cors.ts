@@ -16,7 +16,7 @@ export function requireOrigin(key: Key, request: FastifyRequest, reply: FastifyR
   if (!isOriginIn(key.site.allowedOrigins, origin)) {
     throw new Problem(
       'origin-not-allowed',
-      'Pages of this origin may not send to the site: add it to the allowed origins of the site, as the browser writes it (scheme, host and port).',
+      'Pages of this origin may not use the keys of the site: add it to the allowed origins of the site, as the browser writes it (scheme, host and port).',
     );
   }
   allow(reply, origin);
@@ -50,8 +50,12 @@ export function showRefusals(app: FastifyInstance): void {
 }
 
 /** Answers preflights of `url`. They carry no key, so they learn only whether any site here allows the origin. */
-export function answerPreflights(app: FastifyInstance, url: string): void {
-  app.options(url, async (request, reply) => {
+export function answerPreflights(
+  app: FastifyInstance,
+  url: string,
+  { methods, headers }: { methods: string; headers: string },
+): void {
+  app.options(url, { schema: { hide: true } }, async (request, reply) => {
     const { origin } = request.headers;
     reply.header('vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers');
     if (origin === undefined || !app.keys.isOriginOfAnySite(origin)) {
@@ -64,8 +68,8 @@ export function answerPreflights(app: FastifyInstance, url: string): void {
       .code(204)
       .headers({
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'POST',
-        'access-control-allow-headers': 'Authorization, Content-Type, Content-Encoding',
+        'access-control-allow-methods': methods,
+        'access-control-allow-headers': headers,
         'access-control-max-age': '86400',
       })
       .send();

@@ -22,7 +22,10 @@ export async function events(
   app: FastifyInstance,
   { buffer, metrics, rateLimit }: EventsOptions,
 ): Promise<void> {
-  answerPreflights(app, '/v1/events');
+  answerPreflights(app, '/v1/events', {
+    methods: 'POST',
+    headers: 'Authorization, Content-Type, Content-Encoding',
+  });
 
   app.route({
     method: ['GET', 'PUT', 'PATCH', 'DELETE'],

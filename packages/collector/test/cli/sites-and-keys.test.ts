@@ -21,7 +21,11 @@ async function asJson(...args: string[]): Promise<unknown> {
 
 test('a site is made, listed and changed', async () => {
   const args = ['--origin', 'https://ada.example', '--currency', 'GBP', '--session-gap', '20 minutes'];
-  expect(await asJson('site', 'create', 'Ada’s shop', ...args)).toEqual({ site_id: 1, name: 'Ada’s shop' });
+  expect(await asJson('site', 'create', 'Ada’s shop', ...args)).toEqual({
+    site_id: 1,
+    name: 'Ada’s shop',
+    identity_secret: expect.stringMatching(/^is_[0-9A-Za-z]{32}$/) as string,
+  });
   await asJson(
     'site',
     'update',
@@ -42,6 +46,25 @@ test('a site is made, listed and changed', async () => {
       allowed_origins: ['https://a.example', 'https://b.example'],
     },
   ]);
+});
+
+test('an identity secret is shown once, and followed by another while it still holds for a day', async () => {
+  type Made = { site_id: number; identity_secret: string; earlier_hold_until: string | null };
+  const { site_id: siteId, identity_secret: first } = (await asJson('site', 'create', 'Proofs')) as Made;
+  const second = (await asJson('site', 'rotate-secret', `${siteId}`)) as Made;
+  expect(second.identity_secret).not.toBe(first);
+  const hours = (Date.parse(second.earlier_hold_until!) - Date.now()) / 3_600_000;
+  expect(hours).toBeGreaterThan(23);
+  expect(hours).toBeLessThan(25);
+  const { stdout } = await milepost(['site', 'list', '--json'], { DATABASE_URL: db.url });
+  expect(stdout).not.toContain(first);
+
+  const third = (await asJson('site', 'rotate-secret', `${siteId}`, '--overlap', '0 seconds')) as Made;
+  expect(third.earlier_hold_until).toBeNull();
+  const { rows } = await db.pool.query('select secret from store.identity_secrets where site_id = $1', [
+    siteId,
+  ]);
+  expect(rows).toEqual([{ secret: third.identity_secret }]);
 });
 
 test('two sites made at once get numbers of their own', async () => {
@@ -90,6 +113,7 @@ test('a write key stays readable, and a revoked key says when it ended', async (
 
 test.each([
   { args: ['site', 'update', '99', '--name', 'x'], says: 'there is no site 99' },
+  { args: ['site', 'rotate-secret', '99'], says: 'there is no site 99' },
   { args: ['site', 'create', 'x', '--currency', 'euro'], says: 'A currency is three capitals' },
   { args: ['site', 'create', 'x', '--time-zone', 'Mars/Base'], says: 'There is no such time zone' },
   { args: ['key', 'create', '--site', '99', '--kind', 'write'], says: 'there is no site 99' },
