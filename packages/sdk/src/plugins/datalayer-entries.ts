@@ -60,7 +60,7 @@ export function createReader(): (entry: unknown) => Said {
 }
 
 function userIdOf({ user_id, userId = user_id }: Free): string | undefined {
-  return userId ? String(userId) : undefined;
+  return userId ? `${userId as string | number}` : undefined;
 }
 
 function own(properties: Free): Free {
