@@ -30,29 +30,8 @@ begin
   ) on commit preserve rows;
 
   -- The touchpoints at hand: new ones, and the older ones of whoever is replayed.
-  create temporary table if not exists work_touchpoints (
-    site_id integer not null,
-    touchpoint_id uuid not null,
-    identity_id uuid not null,
-    occurred_at timestamptz not null,
-    sequence bigint not null,
-    is_new boolean not null,
-    is_activity boolean not null, -- false for identify, group and alias: they carry identity and traits only
-    in_session boolean not null,
-    person_id uuid,
-    name text not null,
-    is_page_view boolean not null,
-    source text not null,
-    is_trusted boolean not null,
-    anonymous_id text,
-    user_id text,
-    identities jsonb, -- only where they lead
-    properties jsonb, -- only where a definition reads them
-    traits jsonb,
-    campaign_key text,
-    path text,
-    engaged_milliseconds bigint
-  ) on commit preserve rows;
+  create temporary table if not exists work_touchpoints on commit preserve rows as
+  select derivable_touchpoints.*, false as is_new, null::uuid as person_id from store.derivable_touchpoints limit 0;
   -- The only index: definitions join the whole workbench by hash, and an index would be read through all its dead entries.
   create index if not exists work_touchpoints_traits on work_touchpoints (site_id, person_id) where traits is not null;
 
@@ -241,21 +220,15 @@ language plpgsql
 as $$
 begin
   insert into work_touchpoints
-  select
-    touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
-    true, touchpoints.is_activity, touchpoints.in_session,
-    (
-      select identities.person_id
-      from identities
-      where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
-        and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
-          <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
-      order by identities.spell desc
-      limit 1
-    ),
-    touchpoints.name, touchpoints.is_page_view, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
-    touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.campaign_key,
-    touchpoints.path, touchpoints.engaged_milliseconds
+  select touchpoints.*, true, (
+    select identities.person_id
+    from identities
+    where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
+      and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+        <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
+    order by identities.spell desc
+    limit 1
+  )
   from unnest(load_new_touchpoints.touchpoints) as new_touchpoints (touchpoint_id)
   cross join lateral (
     select derivable_touchpoints.*
@@ -315,21 +288,15 @@ begin
     exit when not exists (select from work_identities where is_replayed and not is_loaded);
 
     insert into work_touchpoints
-    select
-      touchpoints.site_id, touchpoints.touchpoint_id, touchpoints.identity_id, touchpoints.occurred_at, touchpoints.sequence,
-      false, touchpoints.is_activity, touchpoints.in_session,
-      (
-        select identities.person_id
-        from identities
-        where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
-          and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
-            <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
-        order by identities.spell desc
-        limit 1
-      ),
-      touchpoints.name, touchpoints.is_page_view, touchpoints.source, touchpoints.is_trusted, touchpoints.anonymous_id,
-      touchpoints.user_id, touchpoints.identities, touchpoints.properties, touchpoints.traits, touchpoints.campaign_key,
-      touchpoints.path, touchpoints.engaged_milliseconds
+    select touchpoints.*, false, (
+      select identities.person_id
+      from identities
+      where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
+        and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+          <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
+      order by identities.spell desc
+      limit 1
+    )
     from work_identities
     cross join lateral (
       select derivable_touchpoints.*

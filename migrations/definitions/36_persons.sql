@@ -57,7 +57,7 @@ as $$
 begin
   insert into persons (
     site_id, person_id, user_id, first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
-    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, is_buyer, next_due_at
+    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at
   )
   with seen as (
     select
@@ -107,7 +107,6 @@ begin
       case when not work_persons.is_replayed then persons.last_timer_at end,
       cart_timers.last_timer_at
     ), '-infinity'),
-    false,
     case
       when work_persons.is_replayed or persons.next_due_at is null or persons.next_due_at <= work_sites.as_of then due.next_due_at
       else least(persons.next_due_at, due.next_due_at)
@@ -204,7 +203,7 @@ as $$
 begin
   update persons
   set order_count = totals.order_count, refunded_order_count = totals.refunded_order_count, net_revenue = totals.net_revenue,
-    unconverted_order_count = totals.unconverted_order_count, is_buyer = totals.order_count > 0
+    unconverted_order_count = totals.unconverted_order_count
   from (
     select buyers.site_id, buyers.person_id,
       count(orders.order_id) as order_count,

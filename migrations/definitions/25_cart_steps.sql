@@ -1,0 +1,202 @@
+-- What one happening does to a person's carts (SEMANTICS 7): the steps of the fold that 34_carts.sql runs.
+
+-- The step of the checkout that an event stands for; null for events that are none of a cart.
+create or replace function store.cart_step_of(event_name text) returns smallint
+language sql immutable parallel safe
+return case event_name
+  when 'add_to_cart' then 1 when 'remove_from_cart' then 1 when 'view_cart' then 1 when 'cart_updated' then 1
+  when 'begin_checkout' then 2 when 'add_shipping_info' then 3 when 'add_payment_info' then 4
+end;
+
+-- Whether an event opens a cart when none is open: view_cart and cart_updated only if they carry lines.
+create or replace function store.opens_cart(event_name text, items jsonb) returns boolean
+language sql immutable parallel safe
+return event_name in ('add_to_cart', 'begin_checkout')
+  or (event_name in ('view_cart', 'cart_updated') and coalesce(jsonb_array_length(items) > 0, false));
+
+-- Lines after an event: add_to_cart adds, remove_from_cart takes away, never below 0, any other list replaces.
+create or replace function store.lines_after(lines jsonb, event_name text, items jsonb, currency text) returns jsonb
+language plpgsql immutable
+as $$
+declare
+  result jsonb := case when event_name in ('add_to_cart', 'remove_from_cart') then lines else '{}'::jsonb end;
+  item jsonb;
+  key text;
+  old jsonb;
+  quantity numeric;
+begin
+  for item in select elements.item from jsonb_array_elements(items) with ordinality as elements (item, position) order by elements.position loop
+    key := store.item_key(item);
+    continue when key is null;
+    old := result -> key;
+    quantity := coalesce(store.amount_of(item -> 'quantity'), 1);
+    if event_name = 'remove_from_cart' then
+      continue when old is null;
+      quantity := (old ->> 'quantity')::numeric - quantity;
+    else
+      quantity := coalesce((old ->> 'quantity')::numeric, 0) + quantity;
+    end if;
+    if quantity <= 0 then
+      result := result - key;
+    elsif event_name = 'remove_from_cart' then
+      result := jsonb_set(result, array[key, 'quantity'], to_jsonb(quantity));
+    else
+      result := result || jsonb_build_object(key, jsonb_strip_nulls(jsonb_build_object(
+        'item_id', coalesce(store.text_of(item -> 'item_id'), store.text_of(item -> 'product_id'), store.text_of(item -> 'sku')),
+        'item_name', coalesce(store.text_of(item -> 'item_name'), store.text_of(item -> 'name'), old ->> 'item_name'),
+        'item_variant', coalesce(store.text_of(item -> 'item_variant'), store.text_of(item -> 'variant')),
+        'quantity', quantity,
+        'price', coalesce(store.amount_of(item -> 'price'), (old ->> 'price')::numeric),
+        'currency', currency
+      )));
+    end if;
+  end loop;
+  return result;
+end
+$$;
+
+create or replace function store.cart_lines_count(lines jsonb) returns numeric
+language sql immutable parallel safe
+return (select trim_scale(coalesce(sum((entries.line ->> 'quantity')::numeric), 0)) from jsonb_each(lines) as entries (key, line));
+
+-- Σ quantity × price, in the cart's currency; null while a line is in another and there is no rate.
+create or replace function store.cart_lines_value(lines jsonb, currency text) returns numeric
+language sql immutable parallel safe
+return (
+  select case when bool_or(coalesce(entries.line ->> 'currency', cart_lines_value.currency) <> cart_lines_value.currency) then null
+    else trim_scale(coalesce(sum((entries.line ->> 'quantity')::numeric * coalesce((entries.line ->> 'price')::numeric, 0)), 0)) end
+  from jsonb_each(lines) as entries (key, line)
+);
+
+-- Lets the timers of a cart fire that are due at or before an instant: abandonment, then expiry.
+create or replace function store.cart_at(cart store.cart_state, at timestamptz, cart_delay interval, checkout_delay interval, cart_expiry interval)
+returns store.cart_state
+language plpgsql immutable
+as $$
+declare
+  due timestamptz;
+begin
+  if cart.state = 'open' and cart.lines <> '{}'::jsonb then
+    due := cart.last_activity_at + case when cart.furthest_step >= 2 then checkout_delay else cart_delay end;
+    if due <= at then
+      cart.state := 'abandoned';
+      cart.abandoned_at := due;
+      cart.first_abandoned_at := coalesce(cart.first_abandoned_at, due);
+      cart.abandonment_count := cart.abandonment_count + 1;
+    end if;
+  end if;
+  if cart.state = 'abandoned' and cart.abandoned_at + cart_expiry <= at then
+    cart.state := 'expired';
+    cart.closed_at := cart.abandoned_at + cart_expiry;
+  end if;
+  return cart;
+end
+$$;
+
+-- The next instant at which a timer of this cart falls due, null when it has none.
+create or replace function store.cart_due_at(cart store.cart_state, cart_delay interval, checkout_delay interval, cart_expiry interval)
+returns timestamptz
+language sql immutable
+return case
+  when (cart).state = 'open' and (cart).lines <> '{}'::jsonb
+    then (cart).last_activity_at + case when (cart).furthest_step >= 2 then checkout_delay else cart_delay end
+  when (cart).state = 'abandoned' then (cart).abandoned_at + cart_expiry
+end;
+
+-- One more thing that happened to a person's carts: a cart touchpoint, an order, or (kind `clock`) time alone.
+create or replace function store.cart_step(
+  carts store.cart_state[], seed store.cart_state[], kind text, at timestamptz, sequence bigint, touchpoint_id uuid,
+  cart_id text, properties jsonb, order_id text, is_cart_known boolean,
+  cart_delay interval, checkout_delay interval, cart_expiry interval, self_recovery_window interval, site_currency text
+) returns store.cart_state[]
+language plpgsql immutable
+as $$
+declare
+  current store.cart_state[] := coalesce(carts, seed, '{}');
+  cart store.cart_state;
+  items jsonb;
+  currency text;
+  found integer;
+  latest store.order_key;
+begin
+  for position in 1 .. cardinality(current) loop
+    if (current[position]).state in ('open', 'abandoned') then
+      current[position] := store.cart_at(current[position], at, cart_delay, checkout_delay, cart_expiry);
+    end if;
+  end loop;
+
+  if kind = 'clock' then
+    return current;
+  end if;
+
+  if kind = 'order' then
+    for position in 1 .. cardinality(current) loop
+      cart := current[position];
+      continue when cart.state not in ('open', 'abandoned');
+      if is_cart_known then
+        continue when cart.cart_id is distinct from cart_step.cart_id;
+        current[position] := store.cart_bought(cart, at, order_id, self_recovery_window);
+      elsif latest is null or latest < row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key then
+        latest := row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key;
+        found := position;
+      end if;
+    end loop;
+    if found is not null then
+      current[found] := store.cart_bought(current[found], at, order_id, self_recovery_window);
+    end if;
+    return current;
+  end if;
+
+  items := store.items_of(properties);
+  currency := store.currency_of(properties -> 'currency');
+  for position in 1 .. cardinality(current) loop
+    if (current[position]).state in ('open', 'abandoned') and (current[position]).cart_id is not distinct from cart_step.cart_id then
+      found := position;
+    end if;
+  end loop;
+  if found is null then
+    if not store.opens_cart(kind, items) then
+      return current;
+    end if;
+    cart := row(touchpoint_id, cart_id, 'open', at, at, sequence, touchpoint_id, null, null, 0, 1, '{}'::jsonb,
+      site_currency, null, null, null)::store.cart_state;
+    found := cardinality(current) + 1;
+  else
+    cart := current[found];
+    cart.state := 'open'; -- coming back begins an episode; the abandonment stays on record
+    cart.last_activity_at := at;
+    cart.last_sequence := sequence;
+    cart.last_touchpoint_id := touchpoint_id;
+  end if;
+  cart.furthest_step := greatest(cart.furthest_step, store.cart_step_of(kind));
+  cart.currency := coalesce(currency, cart.currency);
+  cart.recovery_url := coalesce(store.text_of(properties -> 'recovery_url'), cart.recovery_url);
+  if items is not null and kind not in ('add_shipping_info', 'add_payment_info') then
+    if cart.lines <> '{}'::jsonb or kind <> 'remove_from_cart' then
+      cart.lines := store.lines_after(cart.lines, kind, items, currency);
+      if cart.lines = '{}'::jsonb and (kind = 'remove_from_cart' or jsonb_array_length(items) = 0) and kind <> 'add_to_cart' then
+        cart.state := 'emptied';
+        cart.closed_at := at;
+      end if;
+    end if;
+  end if;
+  current[found] := cart;
+  return current;
+end
+$$;
+
+create or replace function store.cart_bought(cart store.cart_state, at timestamptz, order_id text, self_recovery_window interval)
+returns store.cart_state
+language plpgsql immutable
+as $$
+begin
+  cart.state := case when at < cart.abandoned_at + self_recovery_window then 'self_recovered' else 'purchased' end;
+  cart.order_id := order_id;
+  cart.closed_at := at;
+  return cart;
+end
+$$;
+
+create or replace aggregate store.carts_of(
+  store.cart_state[], text, timestamptz, bigint, uuid, text, jsonb, text, boolean, interval, interval, interval, interval, text
+) (sfunc = store.cart_step, stype = store.cart_state[]);
