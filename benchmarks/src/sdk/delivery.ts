@@ -134,7 +134,7 @@ async function runOnce(
   { index, isOurs }: { index: number; isOurs: boolean },
 ): Promise<Outcome> {
   const wait = isOurs ? patience.milepost : patience.peer;
-  const visit = await Visit.begin(ground, index);
+  const visit = await Visit.begin({ ...ground }, index);
   // a sink stores nothing: there, what was accepted is what is there
   if (!isOurs) visit.ground.copiesOf = async () => visit.gate.accepted;
   try {

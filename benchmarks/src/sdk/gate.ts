@@ -22,6 +22,7 @@ export type Passed = {
   bytes: number;
   /** Bytes of the request line, the headers and the body. */
   wireBytes: number;
+  isGzip: boolean;
   marks: string[];
   status: number;
 };
@@ -140,5 +141,6 @@ function recordOf({ method = '', url = '', headers, rawHeaders }: IncomingMessag
     wireBytes += `${rawHeaders[index]}: ${rawHeaders[index + 1]}\r\n`.length;
   }
   const marks = method === 'OPTIONS' ? [] : marksIn(url, body);
-  return { method, at: Date.now(), url, headers, bytes: body.length, wireBytes, marks, status: 0 };
+  const isGzip = body[0] === 0x1f && body[1] === 0x8b;
+  return { method, at: Date.now(), url, headers, bytes: body.length, wireBytes, isGzip, marks, status: 0 };
 }

@@ -13,6 +13,12 @@ declare global {
     fire(run: string, from: number, count: number, bytes: number): void;
     /** Whether the page came out of the back/forward cache. */
     isRestored?: boolean;
+    /** The tracker that is measured, by the same three names whichever it is. */
+    bench: {
+      start(url: string): void;
+      track(mark: string, filler: string): void;
+      identify(id: string): void;
+    };
   }
 }
 
