@@ -9,7 +9,7 @@ export type BatchHead = { writeKey: string; sentAt: string; lost?: Record<string
  */
 export function bodyOf(events: { context?: Context }[], { writeKey, sentAt, lost }: BatchHead): string {
   const context: Context = {};
-  const first = { ...events[0]?.context };
+  const first = { ...events[0]!.context };
   for (const key in first) {
     const text = JSON.stringify(first[key]);
     if (events.every((event) => JSON.stringify(event.context?.[key]) === text)) {
@@ -17,6 +17,5 @@ export function bodyOf(events: { context?: Context }[], { writeKey, sentAt, lost
       for (const event of events) delete event.context![key];
     }
   }
-  for (const event of events) if (!Object.keys(event.context ?? {}).length) delete event.context;
   return JSON.stringify({ writeKey, sent_at: sentAt, lost, context, batch: events });
 }

@@ -1,4 +1,3 @@
-import { attempt } from './storage.ts';
 import { version } from './version.ts';
 
 /** Where a visit came from, as the page's address says. */
@@ -26,13 +25,16 @@ export function deviceTypeOf(userAgent: string, touchPoints: number): 'mobile' |
 }
 
 /** What is the same for every touchpoint of a page; without a page, of a process. */
-export function surroundingsOf(page: Document | undefined, browser: Navigator | undefined) {
-  const userAgent = browser?.userAgent ?? '';
+export function surroundingsOf(page: Document | undefined) {
+  const library = { name: '@milepost/sdk', version };
+  if (!page) return { library };
+  const { userAgent, maxTouchPoints, language } = navigator;
   return {
-    library: { name: '@milepost/sdk', version },
-    ...(page && { device: { type: deviceTypeOf(userAgent, browser!.maxTouchPoints) }, userAgent }),
-    locale: browser?.language,
-    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+    library,
+    device: { type: deviceTypeOf(userAgent, maxTouchPoints) },
+    userAgent,
+    locale: language,
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   };
 }
 
@@ -40,6 +42,6 @@ export function surroundingsOf(page: Document | undefined, browser: Navigator | 
 export type PageContext = { url: string; path: string; title: string; referrer: string };
 
 /** The page as it is now. What follows the hash is the page's own business, and sometimes a secret. */
-export function pageOf(page: Document, referrer: string): PageContext {
-  return { url: location.href.split('#')[0]!, path: location.pathname, title: page.title, referrer };
+export function pageOf(referrer: string): PageContext {
+  return { url: location.href.split('#')[0]!, path: location.pathname, title: document.title, referrer };
 }

@@ -38,13 +38,12 @@ export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number,
   if (status === 400 || status === 422) return { reason: 'rejected' };
   if (status === 413) return { reason: 'too_large' };
   // 401, 403, 404 … may be a proxy in between, or a key that is being rotated: keep everything, ask seldom
-  const isRefused = !!status && status !== 408 && status !== 429 && status < 500;
+  const isRefused = ![0, 408, 429].includes(status) && status < 500;
   const longestMs = isRefused ? 600_000 : Math.min(300 * 1.33 ** attempt, 60_000);
   return { inMs: Math.max(longestMs * (0.5 + random / 2), Math.min(retryAfterMs, dayMs)), isRefused };
 }
 
 /** Reads a `Retry-After` header: seconds or an HTTP date. 0 if there is none, or none that can be read. */
 export function retryAfterMs(header: string | null, now: number): number {
-  const ms = +header! >= 0 ? +header! * 1_000 : Date.parse(header!) - now;
-  return ms > 0 ? ms : 0;
+  return Math.max(+header! >= 0 ? +header! * 1_000 : Date.parse(header!) - now, 0) || 0;
 }

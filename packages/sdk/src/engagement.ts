@@ -3,16 +3,18 @@ export function createEngagement(now: () => number, isForeground: () => boolean)
   let total = 0;
   let runningSince: number | undefined;
 
+  /** To be called whenever the answer of `isForeground` may have changed. */
+  const update = () => {
+    const time = now();
+    total += time - (runningSince ?? time);
+    runningSince = isForeground() ? time : undefined;
+  };
+
   return {
-    /** To be called whenever the answer of `isForeground` may have changed. */
-    update() {
-      const time = now();
-      if (runningSince !== undefined) total += time - runningSince;
-      runningSince = isForeground() ? time : undefined;
-    },
+    update,
     /** Whole milliseconds since it was last taken, and starts again; 0 below one second, which stay for later. */
-    take(): number {
-      this.update();
+    take: () => {
+      update();
       const taken = total < 1_000 ? 0 : Math.round(total);
       if (taken) total = 0;
       return taken;

@@ -28,8 +28,8 @@ export async function exclusively(name: string, store: Store, task: () => Promis
     }
     return;
   }
-  if (parseInt(store.get(name) ?? '') > Date.now()) return;
-  const lease = `${Date.now() + leaseMs} ${Math.random()}`;
+  if (+store.get(name)! > Date.now()) return;
+  const lease = String(Date.now() + leaseMs + Math.random());
   store.set(name, lease);
   await delay(50); // another tab may have written at the same time; the last one wins
   if (store.get(name) !== lease) return;

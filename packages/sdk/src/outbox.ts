@@ -12,10 +12,16 @@ export function createOutbox({
   store,
   writeKey,
   now,
+  whose,
+  tell,
 }: {
   store: Store;
   writeKey: string;
   now: () => number;
+  /** Whose touchpoints those are that do not say it yet. */
+  whose: () => string | undefined;
+  /** Tells the debugging developer what has become of touchpoints. */
+  tell: (...fate: unknown[]) => void;
 }) {
   const prefix = `milepost.q.${writeKey}.`;
   const lossKey = `milepost.lost.${writeKey}`;
@@ -39,16 +45,18 @@ export function createOutbox({
       restore();
       return store
         .keys()
-        .filter((key) => key.startsWith(prefix) && !inFlight.has(key.slice(prefix.length)))
+        .filter((key) => key.startsWith(prefix))
         .sort()
-        .map((key) => ({ id: key.slice(prefix.length), text: store.get(key) ?? '' }));
+        .map((key) => ({ id: key.slice(prefix.length), text: store.get(key) ?? '' }))
+        .filter(({ id }) => !inFlight.has(id));
     },
     /** Keeps one touchpoint, durably before it returns where the store can. */
-    add(id: string, event: object) {
+    enqueue(id: string, event: object) {
       const text = attempt(() => JSON.stringify(event));
       if (!text) return outbox.lose('unreadable');
       if (text.length > maxCharacters) return outbox.lose('too_large');
       restore();
+      tell('queued', event);
       own.set(id, text);
       store.set(prefix + id, text);
       if (own.size % 100 === 0) outbox.prune();
@@ -57,20 +65,20 @@ export function createOutbox({
       own.delete(id);
       store.remove(prefix + id);
     },
-    drop(entries: { id: string }[], reason: LossReason) {
-      for (const { id } of entries) outbox.forget(id);
-      outbox.lose(reason, entries.length);
+    drop(id: string, reason: LossReason) {
+      outbox.forget(id);
+      outbox.lose(reason);
     },
     /** Drops what is too old or too much. */
     prune() {
-      for (const entry of overflowOf(outbox.waiting(), now())) outbox.drop([entry], entry.reason);
+      for (const { id, reason } of overflowOf(outbox.waiting(), now())) outbox.drop(id, reason);
     },
     /** The touchpoints of the entries. What somebody else has written into our keys is dropped. */
     read: (entries: Entry[]): { context?: Record<string, unknown> }[] =>
       entries.flatMap((entry) => {
         const event = attempt(() => JSON.parse(entry.text));
-        if (event?.id === entry.id) return event;
-        outbox.drop([entry], 'unreadable');
+        if (event?.id === entry.id) return { anonymous_id: whose(), ...event };
+        outbox.drop(entry.id, 'unreadable');
         return [];
       }),
     /** Losses that the collector has not been told of, by reason. */
@@ -78,6 +86,7 @@ export function createOutbox({
       attempt(() => JSON.parse(store.get(lossKey)!)) as Record<string, number> | undefined,
     /** Counts losses; a negative count takes back what has been told. */
     lose(reason: string, count = 1) {
+      tell('lost', reason, count);
       const losses: Record<string, number | undefined> = { ...outbox.losses() };
       // JSON leaves undefined out
       losses[reason] = (losses[reason] ?? 0) + count || undefined;

@@ -39,6 +39,8 @@ export type PluginApi = {
   consent: () => ConsentState;
   /** The browser's anonymous id now. */
   visitorId: () => string;
+  /** The id to take where a new one would be made; a browser that has one keeps it. */
+  becomeVisitor: (id: string) => void;
   /** Warns in the console, once a text. */
   warn: (text: string) => void;
 };
@@ -50,7 +52,10 @@ export type Methods = Record<string, (...values: never[]) => unknown>;
  * A plug-in: called once at the start, before the first page view is recorded; never under a server. What it returns
  * becomes methods of the tracker. Whatever it throws, there or in what it has registered, becomes a warning.
  */
-export type Plugin<Added extends Methods | void = Methods | void> = (api: PluginApi) => Added;
+export type Plugin<Added extends Methods | void = Methods | void> = ((api: PluginApi) => Added) & {
+  /** Stand-ins for its methods under a server. */
+  server?: Methods;
+};
 
 type OneOf<Plugins extends readonly Plugin[]> = Exclude<ReturnType<Plugins[number]>, void>;
 

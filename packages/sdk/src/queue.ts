@@ -15,35 +15,29 @@ export function bytesOf(text: string): number {
   return new Blob([text]).size;
 }
 
-/** The first entries that fit together into `maxBytes`, in order, leaving out those that do not fit. */
+/** Those of the first `maxEntries` that fit together into `maxBytes`, in order, leaving out what does not fit. */
 export function takeBatch(
   entries: Entry[],
   { maxEntries, maxBytes }: { maxEntries: number; maxBytes: number },
 ): Entry[] {
-  let bytes = 0;
-  return entries.filter(({ text }) => {
+  return entries.slice(0, maxEntries).filter(({ text }) => {
     // a text is never shorter in UTF-8: most of a long queue need not be encoded
-    const size = maxEntries > 0 && bytes + text.length < maxBytes ? bytesOf(text) + 1 : maxBytes;
-    if (bytes + size >= maxBytes) return false;
-    bytes += size;
-    maxEntries--;
-    return true;
+    const left = text.length < maxBytes ? maxBytes - bytesOf(text) - 1 : 0;
+    if (left > 0) maxBytes = left;
+    return left > 0;
   });
 }
 
 /** The entries that must go, youngest first, and why: too old, or the queue is over its limits. */
 export function overflowOf(entries: Entry[], now: number): { id: string; reason: LossReason }[] {
-  const overflow: { id: string; reason: LossReason }[] = [];
   let characters = 0;
   let count = 0;
-  for (let index = entries.length; index--;) {
-    const { id, text } = entries[index]!;
+  // oxlint-disable-next-line unicorn/no-array-reverse -- toReversed is younger than ES2020
+  return [...entries].reverse().flatMap(({ id, text }) => {
     characters += text.length;
     // written so that an id without a readable time counts as too old
-    if (!(timeOfUuid(id) > now - queueLimits.ageMs)) overflow.push({ id, reason: 'expired' });
-    else if (++count > queueLimits.entries || characters > queueLimits.characters) {
-      overflow.push({ id, reason: 'queue_full' });
-    }
-  }
-  return overflow;
+    if (!(timeOfUuid(id) > now - queueLimits.ageMs)) return { id, reason: 'expired' };
+    const isOver = ++count > queueLimits.entries || characters > queueLimits.characters;
+    return isOver ? { id, reason: 'queue_full' } : [];
+  });
 }

@@ -4,7 +4,8 @@ import { delay, exclusively } from './lock.ts';
 import type { Outbox } from './outbox.ts';
 import { keepaliveBytes, takeBatch, type Entry } from './queue.ts';
 import type { Store } from './storage.ts';
-import { compressed, createTransport } from './transport.ts';
+import { compressed, keepaliveLeft, post } from './transport.ts';
+import { warn } from './warn.ts';
 
 /** Collects calls made in a row into one request. */
 const collectMs = 200;
@@ -18,20 +19,20 @@ export type SenderOptions = {
   outbox: Outbox;
   now: () => number;
   /** False while nothing may leave: consent not given, page not yet shown. */
-  canSend: () => boolean;
-  warn: (text: string) => void;
+  canSend: () => boolean | undefined;
+  /** Tells the debugging developer what has become of touchpoints. */
+  tell: (...fate: unknown[]) => void;
 };
 
 /** Carries the outbox to the collector. What to do is decided in delivery.ts and queue.ts. */
-export function createSender({ endpoint, writeKey, store, outbox, now, canSend, warn }: SenderOptions) {
+export function createSender({ endpoint, writeKey, store, outbox, now, canSend, tell }: SenderOptions) {
   const waitKey = `milepost.wait.${writeKey}`;
   const { inFlight } = outbox;
-  const transport = createTransport(endpoint);
   let failures = 0;
   let notBefore = 0;
   let maxEntries = maxBatchEntries;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let timerAt = 0;
+  let timerAt = Infinity;
   let draining: Promise<void> | undefined;
 
   /** Until when the collector has asked all pages to wait. */
@@ -40,11 +41,11 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
   /** Looks at the outbox after `inMs`, or as soon as the collector and earlier failures allow. */
   function wake(inMs = collectMs) {
     const at = Math.max(now() + inMs, notBefore, toldUntil());
-    if (!canSend() || (timer && at >= timerAt)) return;
+    if (!canSend() || at >= timerAt) return;
     clearTimeout(timer);
     timerAt = at;
     timer = setTimeout(() => {
-      timer = undefined;
+      timerAt = Infinity;
       void drain();
     }, at - now());
   }
@@ -55,10 +56,15 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
     return new Blob([bodyOf(events, { writeKey, sentAt: new Date(now()).toISOString(), lost })]);
   }
 
-  /** Starts the request at once; resolves when its answer has been dealt with, with whether it judged anything. */
-  async function send(batch: Entry[], body: Blob, how: { keepalive: boolean }): Promise<boolean> {
+  /** Starts the request at once; resolves when its answer has been dealt with. `lost` is what the body tells. */
+  async function send(
+    batch: Entry[],
+    body: Blob,
+    failuresBefore: number,
+    lost?: Record<string, number>,
+  ): Promise<void> {
     for (const { id } of batch) inFlight.add(id);
-    const outcome = await transport.post(body, how);
+    const outcome = await post(endpoint, body, failuresBefore);
     for (const { id } of batch) inFlight.delete(id);
 
     const judged = outcome.verdicts.filter((verdict) => batch.some(({ id }) => id === verdict.id));
@@ -69,22 +75,23 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
       notBefore = now() + next.inMs;
       // all pages are asked to wait
       if (outcome.retryAfterMs) store.set(waitKey, String(notBefore));
-      if (next.isRefused) warn('refused; check writeKey, host and allowed origins');
-      wake(0);
-      return false;
+      if (next.isRefused) warn('refused: check writeKey, host and origins');
+      tell('kept', outcome.status, next.inMs);
+      return wake(0);
     }
     failures = 0;
     if (next.reason) {
       if (next.reason === 'too_large' && batch.length > 1) maxEntries = batch.length >> 1;
-      else outbox.drop(batch, next.reason);
-      return false;
+      else for (const { id } of batch) outbox.drop(id, next.reason);
+      return;
     }
+    for (const reason in lost) outbox.lose(reason, -lost[reason]!);
     maxEntries = Math.min(maxEntries * 2, maxBatchEntries);
+    tell('judged', judged);
     for (const { id, reason, detail } of judged) {
       outbox.forget(id);
       if (reason) warn(`rejected: ${reason} ${detail ?? ''}`);
     }
-    return true;
   }
 
   async function sendAll() {
@@ -99,10 +106,7 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
       if (!plain) continue;
       const body = await compressed(plain);
       // the page may have been hidden meanwhile, and sent them
-      if (batch.some(({ id }) => inFlight.has(id))) continue;
-      // after a failure without keepalive: perhaps the page itself has used up the quota
-      const isTold = await send(batch, body, { keepalive: failures % 2 === 0 });
-      if (isTold) for (const reason in lost) outbox.lose(reason, -lost[reason]!);
+      if (!batch.some(({ id }) => inFlight.has(id))) await send(batch, body, failures, lost);
     }
     // the other tabs see what we removed a moment later
     await delay(50);
@@ -121,19 +125,19 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
   return {
     wake,
     /** Forgets earlier failures and tries at once; only a `Retry-After` still holds. */
-    retry() {
+    retry: () => {
       notBefore = 0;
       wake(0);
     },
     /** Sends this page's own touchpoints in the same task, for the page may be gone in the next. */
-    sendNow() {
+    sendNow: () => {
       if (!canSend() || toldUntil() > now()) return;
       for (;;) {
         const entries = outbox.waiting().filter(({ id }) => outbox.own.has(id));
-        const batch = takeBatch(entries, { maxEntries, maxBytes: transport.keepaliveLeft() });
+        const batch = takeBatch(entries, { maxEntries, maxBytes: keepaliveLeft() });
         if (!batch.length) return;
         const body = bodyFor(batch);
-        if (body) void send(batch, body, { keepalive: true });
+        if (body) void send(batch, body, 0);
       }
     },
     /** Sends what is queued; see `Tracker.flush`. */

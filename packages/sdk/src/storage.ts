@@ -7,24 +7,26 @@ export function attempt<T>(action: () => T): T | undefined {
   }
 }
 
-/** Small texts by key, kept in localStorage, or in memory where that is refused or not yet allowed. Never throws. */
+/** Small texts by key, kept in the browser, or in memory where that is refused or not allowed now. Never throws. */
 export type Store = {
-  get(key: string): string | undefined;
-  set(key: string, value: string): void;
-  remove(key: string): void;
-  keys(): string[];
-  /** From now on in localStorage, what was kept in memory included. */
-  makeDurable(): void;
-  /** Forgets everything whose key begins so, and keeps the rest in memory from now on. */
-  wipe(prefix: string): void;
+  get: (key: string) => string | undefined;
+  set: (key: string, value: string) => void;
+  remove: (key: string) => void;
+  keys: () => string[];
+  /** Moves what waited in memory into the browser, when it may be kept from now on. */
+  settle: () => void;
+  /** Forgets everything, in the browser what begins so. */
+  wipe: (prefix: string) => void;
 };
 
-/** A store that begins in memory. `local` is asked for at each use, because even reading the property may throw. */
-export function createStore(local: () => Storage): Store {
+/**
+ * A store in `local`, for as long as `mayKeep` says yes, else in memory. `local` is asked for at each use, because
+ * even reading the property may throw.
+ */
+export function createStore(local: () => Storage, mayKeep: () => boolean): Store {
   const memory = new Map<string, string>();
-  let isDurable = false;
   const durable = <T>(action: (storage: Storage) => T) =>
-    isDurable ? attempt(() => action(local())) : undefined;
+    mayKeep() ? attempt(() => action(local())) : undefined;
 
   const store: Store = {
     get: (key) => memory.get(key) ?? durable((storage) => storage.getItem(key)) ?? undefined,
@@ -38,17 +40,13 @@ export function createStore(local: () => Storage): Store {
     },
     remove(key) {
       memory.delete(key);
-      durable((storage) => storage.removeItem(key));
+      attempt(() => local().removeItem(key));
     },
-    keys: () => [...memory.keys(), ...(durable((storage) => Object.keys(storage)) ?? [])],
-    makeDurable() {
-      isDurable = true;
-      for (const [key, value] of memory) store.set(key, value);
-    },
+    keys: () => [...memory.keys(), ...(durable(Object.keys) ?? [])],
+    settle: () => memory.forEach((value, key) => store.set(key, value)),
     wipe(prefix) {
-      isDurable = true;
-      for (const key of store.keys()) if (key.startsWith(prefix)) store.remove(key);
-      isDurable = false;
+      memory.clear();
+      attempt(() => Object.keys(local()).forEach((key) => key.startsWith(prefix) && store.remove(key)));
     },
   };
   return store;

@@ -1,16 +1,17 @@
 import type { Touchpoint } from '@milepost/shared/touchpoint';
 import { commerceOf } from './commerce.ts';
 import { analyticsOf, isRecordingRefused, type Consent } from './consent.ts';
-import { arrivalOf, pageOf, surroundingsOf } from './context.ts';
+import { arrivalOf, pageOf, surroundingsOf, type PageContext } from './context.ts';
 import { createEngagement } from './engagement.ts';
-import { uuidSource } from './ids.ts';
+import { uuid } from './ids.ts';
 import { createOutbox } from './outbox.ts';
-import type { Filter, MethodsOf, PageMoment, Plugin } from './plugin.ts';
+import type { Filter, MethodsOf, PageMoment, Plugin, PluginApi } from './plugin.ts';
 import { createSender } from './sender.ts';
 import { attempt, createStore } from './storage.ts';
 import type { EventPlan, Free, Tracker, TrackerOptions } from './types.ts';
 import { createVisitor } from './visitor.ts';
-import { watchAddress, watchLifecycle } from './watch.ts';
+import { warn } from './warn.ts';
+import { listen, watchAddress } from './watch.ts';
 
 export type { Tracker, TrackerOptions } from './types.ts';
 
@@ -32,14 +33,9 @@ export function createTracker<Events extends EventPlan, Plugins extends readonly
   options: TrackerOptions & { plugins?: readonly Plugin[] },
 ): Tracker<Events> & MethodsOf<Plugins>;
 export function createTracker(options: TrackerOptions): Tracker {
-  const { writeKey, host = '', cookieDomain, now = Date.now } = options;
+  const { writeKey, host = '', storage = 'local', now = Date.now, debug } = options;
   const page = globalThis.document as Document | undefined;
-  const browser = globalThis.navigator;
-  const warned = new Set<string>();
-  const warn = (text: string) => {
-    if (!warned.has(text)) console.warn(`milepost: ${text}`);
-    warned.add(text);
-  };
+  const tell = (...fate: unknown[]) => debug && console.debug('milepost:', ...fate);
 
   /** Whatever goes wrong in here is ours, not the page's. */
   const guarded =
@@ -53,41 +49,32 @@ export function createTracker(options: TrackerOptions): Tracker {
       }
     };
 
-  const isRefused = options.privacySignals !== 'ignore' && isRecordingRefused(browser);
-  const remembered = attempt(() => JSON.parse(localStorage.getItem(consentKey)!)) as
-    | Consent
-    | null
-    | undefined;
-  let answer = remembered ?? options.consent;
+  // for `none` there is no such property, which is as good as a storage that is blocked
+  const local = () => globalThis[`${storage as 'local'}Storage`];
+  const isRefused = options.privacySignals !== 'ignore' && isRecordingRefused(globalThis.navigator);
+  let answer: Consent | undefined =
+    attempt(() => JSON.parse(local().getItem(consentKey)!) as Consent | null) ?? options.consent;
   const consentState = () => (isRefused ? 'denied' : analyticsOf(answer));
-  const isPrerendering = () => !!page?.prerendering;
+  const isGranted = () => consentState() === 'granted';
 
-  const uuid = uuidSource((words) => crypto.getRandomValues(words));
-  const store = createStore(() => localStorage);
-  const visitor = createVisitor(store, {
-    mayKeep: () => consentState() === 'granted',
-    newId: () => uuid(now()),
-    cookieDomain,
-  });
-  const outbox = createOutbox({ store, writeKey, now });
+  const store = createStore(local, isGranted);
+  const core = { ...options, storage, store, now, tell, mayKeep: isGranted };
+  const visitor = createVisitor(core);
+  const outbox = createOutbox({ ...core, whose: () => page && visitor.id() });
   const sender = createSender({
-    endpoint: options.endpoint ?? `${host}/v1/events`,
-    writeKey,
-    store,
+    endpoint: `${host}/v1/events`,
+    ...core,
     outbox,
-    now,
-    canSend: () => consentState() === 'granted' && !isPrerendering(),
-    warn,
+    canSend: () => isGranted() && !page?.prerendering,
   });
   const engagement = createEngagement(
     () => performance.now(),
-    () => page?.visibilityState === 'visible' && page.hasFocus(),
+    () => page!.visibilityState === 'visible' && page!.hasFocus(),
   );
 
-  const surroundings = surroundingsOf(page, browser);
+  const surroundings = surroundingsOf(page);
   let referrer = page?.referrer ?? '';
-  const pageNow = () => page && pageOf(page, referrer);
-  let viewed = pageNow();
+  let viewed: PageContext | undefined;
 
   const filters: Filter[] = [];
   const listeners: [PageMoment, () => void][] = [];
@@ -96,8 +83,8 @@ export function createTracker(options: TrackerOptions): Tracker {
   function add(event: Partial<Touchpoint>, place?: object) {
     if (consentState() === 'denied') return;
     // nobody has seen the page yet; when somebody does, it happens then
-    if (isPrerendering()) {
-      page!.addEventListener('prerenderingchange', () => add(event, place), { once: true });
+    if (page?.prerendering) {
+      page.addEventListener('prerenderingchange', () => add(event, place), { once: true });
       return;
     }
     const time = now();
@@ -105,19 +92,19 @@ export function createTracker(options: TrackerOptions): Tracker {
     let kept: Touchpoint | null | undefined = {
       id,
       occurred_at: new Date(time).toISOString(),
-      // a server is nobody's browser
-      ...(page ? { anonymous_id: visitor.id() } : { source: 'server' }),
+      // while consent is pending it is not known yet which visitor this is
+      ...(page ? isGranted() && { anonymous_id: visitor.id() } : { source: 'server' }),
       user_id: store.get(userKey),
       account_id: store.get(accountKey),
       ...event,
       context: {
         ...surroundings,
         consent: answer,
-        ...(place ?? (page && { ...arrivalOf(location.search), page: pageNow() })),
+        ...(place ?? (page && { ...arrivalOf(location.search), page: pageOf(referrer) })),
       },
     };
     for (const filter of filters) kept = kept && guarded(filter)(kept);
-    if (kept) outbox.add(id, kept);
+    if (kept) outbox.enqueue(id, kept);
     else if (kept !== null) outbox.lose('filter_failed');
     sender.wake();
   }
@@ -127,109 +114,115 @@ export function createTracker(options: TrackerOptions): Tracker {
     else warn('track needs a name');
   }
 
-  function viewPage(properties?: Free) {
+  const become =
+    (type: 'identify' | 'group', key: string) =>
+    (id: string | number, traits?: Free, { proof }: { proof?: string } = {}) => {
+      if (!id) return warn(`${type} needs an id`);
+      store.set(key, String(id));
+      add({ type, traits, user_proof: proof });
+    };
+
+  function leave() {
     emit('leave');
-    viewed = pageNow();
-    add({ type: 'page', properties });
-    emit('view');
+    const engaged = page && engagement.take();
+    const properties = { engagement_time_msec: engaged };
+    // it belongs to the page it was spent on, which the address may no longer say
+    if (engaged) add({ name: 'user_engagement', properties }, { page: viewed });
   }
 
-  function beginStoring() {
-    store.makeDurable();
-    sender.wake();
+  function viewPage(properties?: Free) {
+    leave();
+    viewed = page && pageOf(referrer);
+    add({ type: 'page', properties });
+    emit('view');
   }
 
   const tracker: Tracker = {
     ...commerceOf(track),
     track,
     page: viewPage,
-    identify(userId, traits, options) {
-      if (!userId) return warn('identify needs a user id');
-      store.set(userKey, String(userId));
-      add({ type: 'identify', traits, user_proof: options?.proof });
-    },
-    group(accountId, traits) {
-      if (!accountId) return warn('group needs an account id');
-      store.set(accountKey, String(accountId));
-      add({ type: 'group', traits });
-    },
+    identify: become('identify', userKey),
+    group: become('group', accountKey),
     reset() {
       store.remove(userKey);
       store.remove(accountKey);
-      visitor.renew();
+      visitor.forget();
+      visitor.id();
     },
     consent(given) {
       answer = given;
-      if (consentState() === 'granted') beginStoring();
-      else if (consentState() === 'denied') {
+      if (isGranted()) {
+        store.settle();
+        sender.wake();
+      } else if (consentState() === 'denied') {
         store.wipe('milepost.');
         visitor.forget();
         outbox.own.clear();
       }
-      attempt(() => localStorage.setItem(consentKey, JSON.stringify(given)));
+      const change = consentState() === 'pending' ? 'removeItem' : 'setItem';
+      attempt(() => local()[change](consentKey, JSON.stringify(given)));
       emit('consent');
     },
     flush: (timeoutMs) => sender.flush(timeoutMs),
+    use: (plugin) => offer(plugin(api)),
   };
 
-  const offer = (methods: object | void) => {
-    for (const [name, method] of Object.entries(methods ?? {})) tracker[name as 'page'] = guarded(method);
-  };
+  function offer(methods: object | void) {
+    for (const name in methods as object) tracker[name as 'page'] = guarded(methods![name as never]);
+  }
 
   if (!writeKey) warn('writeKey is missing');
-  if (consentState() === 'granted') beginStoring();
   offer(tracker);
-  if (page) {
-    // engaged time belongs to the page it was spent on, which the address may no longer say
-    listeners.push([
-      'leave',
-      () => {
-        const engaged = engagement.take();
-        const properties = { engagement_time_msec: engaged };
-        if (engaged) add({ name: 'user_engagement', properties }, { page: viewed });
-      },
-    ]);
-    options.plugins?.forEach((plugin) =>
-      offer(
-        guarded(plugin)({
-          tracker,
-          options,
-          add,
-          viewed: () => viewed,
-          on: (moment, run) => listeners.push([moment, guarded(run)]),
-          filter: (run) => filters.push(run),
-          store,
-          consent: consentState,
-          visitorId: visitor.id,
-          warn,
-        }),
-      ),
-    );
-  }
+  const api: PluginApi = {
+    tracker,
+    options,
+    add,
+    viewed: () => viewed,
+    on: (moment, run) => listeners.push([moment, guarded(run)]),
+    filter: (run) => filters.push(run),
+    store,
+    consent: consentState,
+    visitorId: visitor.id,
+    becomeVisitor: visitor.become,
+    warn,
+  };
+  options.plugins?.forEach(page ? tracker.use : (plugin) => offer(plugin.server));
   if (options.beforeSend) filters.push(options.beforeSend);
   if (page) {
-    watchLifecycle(page, {
-      onHide() {
-        emit('leave');
-        sender.sendNow();
+    // a plug-in may have set the address right
+    viewed = pageOf(referrer);
+    const isAuto = options.pageViews !== 'manual';
+    // the last moment there may be, and it may come twice for one end
+    const onHide = () => {
+      leave();
+      sender.sendNow();
+    };
+    const onShow = () => {
+      engagement.update();
+      sender.wake();
+      emit('show');
+    };
+    listen({
+      pagehide: onHide,
+      pageshow({ persisted }) {
+        onShow();
+        if (isAuto && persisted) viewPage();
       },
-      onShow() {
-        engagement.update();
-        sender.wake();
-        emit('show');
-      },
-      onFocus: () => engagement.update(),
-      onOnline: () => sender.retry(),
+      visibilitychange: () => (page.visibilityState === 'hidden' ? onHide() : onShow()),
+      focus: engagement.update,
+      blur: engagement.update,
+      online: sender.retry,
     });
-    if (options.pageViews !== 'manual') {
-      watchAddress(({ isRestored }) => {
-        const isMoved = pageNow()!.url !== viewed!.url;
-        if (isMoved) referrer = viewed!.url;
-        if (isMoved || isRestored) viewPage();
+    if (isAuto) {
+      watchAddress(() => {
+        if (location.href.split('#')[0] === viewed!.url) return;
+        referrer = viewed!.url;
+        viewPage();
       });
       viewPage();
     }
     engagement.update();
   }
+  sender.wake();
   return tracker;
 }

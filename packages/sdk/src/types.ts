@@ -16,6 +16,13 @@ export type TrackerOptions = {
   privacySignals?: 'honour' | 'ignore';
   /** `auto` (default) records a page view at the start and at each change of path or query; `manual` only by `page()`. */
   pageViews?: 'auto' | 'manual';
+  /**
+   * Where the visitor's id and what waits to be sent are kept: `local` (default) in localStorage and a cookie, `session`
+   * in sessionStorage for as long as the tab lives, `none` nowhere: the id lives as long as the page.
+   */
+  storage?: 'local' | 'session' | 'none';
+  /** After so many days the visitor gets a new id. Default: never; the browser's own limits hold. */
+  idLifetimeDays?: number;
   /** Domain of the visitor's cookie, e.g. `.shop.example` to know a visitor on all subdomains. Default: this host. */
   cookieDomain?: string;
   /** What else is to be recorded or offered, e.g. `[vitals(), errors()]`. Default: nothing. */
@@ -25,6 +32,8 @@ export type TrackerOptions = {
    * to drop it. When it throws, the touchpoint is dropped and counted as `filter_failed`.
    */
   beforeSend?: Filter;
+  /** Whether the console tells what becomes of each touchpoint. Default: no. */
+  debug?: boolean;
   /** The clock, in milliseconds since 1970. Default: `Date.now`. */
   now?: () => number;
 };
@@ -50,6 +59,8 @@ export type Tracker<Events extends EventPlan = Record<string, Free>> = Commerce 
   group: (accountId: string | number, traits?: Free) => void;
   /** Forgets user and account and becomes a new visitor, e.g. after a logout at a shared device. */
   reset: () => void;
+  /** Starts a plug-in later than at the start. */
+  use: (plugin: Plugin) => void;
   /** Takes the visitor's answer, and remembers it. `denied` removes everything that was kept in the browser. */
   consent: (answer: Consent) => void;
   /**

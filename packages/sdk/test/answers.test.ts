@@ -71,7 +71,7 @@ test('401 keeps everything and warns once', async () => {
   await page.waitForTimeout(500);
   expect(world.sink.posts.filter(({ status }) => status === 401)).toHaveLength(1);
   expect(await queuedCount(page)).toBe(4);
-  expect(warnings).toEqual(['milepost: refused; check writeKey, host and allowed origins']);
+  expect(warnings).toEqual(['milepost: refused: check writeKey, host and origins']);
   world.sink.decide = () => undefined;
   await page.goto(pageAt(`${world.site.url}/next`));
   await until(

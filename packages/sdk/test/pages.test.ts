@@ -240,8 +240,8 @@ test('misuse warns and never throws into the page', async () => {
   expect(world.sink.posts.at(-1)!.body.lost).toEqual({ unreadable: 1 });
   expect(warnings).toEqual([
     'milepost: track needs a name',
-    'milepost: identify needs a user id',
-    'milepost: group needs an account id',
+    'milepost: identify needs an id',
+    'milepost: group needs an id',
   ]);
 });
 
