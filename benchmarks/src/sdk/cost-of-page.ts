@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import type { CDPSession } from 'playwright-core';
 
-import type { Profiles } from './browsers.ts';
+import type { Profiles } from '../../../packages/sdk/test/torture/index.ts';
 
 /** A script, and the address that starts it where evaluating it does not. */
 export type Candidate = { name: string; code: string; url: string | null };

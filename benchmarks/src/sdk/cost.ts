@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { openBrowsers } from '../../../packages/sdk/test/torture/index.ts';
 import { builtSdk } from '../../../packages/sdk/test/support/built.ts';
 import { quantile } from '../load.ts';
 import { type Report, say } from '../report.ts';
 import { type Stand, startCollector } from '../stand.ts';
 import { costOf, type Candidate, type Cost } from './cost-of-page.ts';
-import { openBrowsers } from './browsers.ts';
 import { bundledPeers, peerNames } from './peers.ts';
 import { openSink } from './sink.ts';
 

@@ -2,38 +2,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createKey } from '@milepost/collector/database/keys';
 import { createSite } from '@milepost/collector/database/sites';
+import {
+  milepost,
+  openBrowsers,
+  rowsOf,
+  runAll,
+  scenarios,
+  servePages,
+  type Ground,
+  type Outcome,
+  type Pages,
+  type Profiles,
+  type Scenario,
+} from '../../../packages/sdk/test/torture/index.ts';
 import { quantile } from '../load.ts';
 import { type Report, say } from '../report.ts';
 import { type Stand, startCollector } from '../stand.ts';
-import { openBrowsers, type Profiles } from './browsers.ts';
-import { servePages, type Pages } from './pages.ts';
 import { bundledPeers } from './peers.ts';
-import { scenarios, type Scenario } from './scenarios.ts';
 import { openSink } from './sink.ts';
-import { milepost, trackerOf } from './trackers.ts';
-import { Visit, type Ground } from './visit.ts';
-
-/** What a run of one visit left behind. */
-type Outcome = {
-  fired: number;
-  /** Not there before the tracker was loaded again. */
-  missing: number;
-  lost: number;
-  /** More rows than one for an event. */
-  twice: number;
-  /** Copies that were accepted although one had been before. */
-  resent: number;
-  /** Seconds from a free way to the last event; null where that needed another page. */
-  recovery: number | null;
-  errors: number;
-  notes: Record<string, number>;
-};
-
-/** How long to wait for what may never come. */
-const patience = {
-  milepost: { firstMs: 4_000, returnMs: 10_000, graceMs: 400 },
-  peer: { firstMs: 8_000, returnMs: 8_000, graceMs: 600 },
-};
+import { trackerOf } from './trackers.ts';
 
 /**
  * Every scenario in a real Chromium, ours against the real collector, the rows of journey.touchpoints counted; peers
@@ -62,7 +49,7 @@ export async function delivery(
         const isOurs = tracker === 'milepost';
         const runs = isOurs ? options.runs : options.peerRuns;
         const target = isOurs ? await ownTarget(stand, collector.url) : sinkTarget(sink.url);
-        const outcomes = await runAll(scenario, { profiles, pages, ...target }, { runs, isOurs });
+        const outcomes = await runAll(scenario, { profiles, pages, ...target }, runs);
         figures[tracker] = {
           version,
           ...sumOf(outcomes),
@@ -80,7 +67,7 @@ export async function delivery(
   }
 }
 
-type Target = Pick<Ground, 'upstream' | 'key' | 'copiesOf'> & { countedTwice(): Promise<number> };
+type Target = Omit<Ground, 'profiles' | 'pages'> & { countedTwice(): Promise<number> };
 
 /** The real collector, with a site of the scenario's own. */
 async function ownTarget({ pool }: Stand, upstream: string): Promise<Target> {
@@ -90,16 +77,8 @@ async function ownTarget({ pool }: Stand, upstream: string): Promise<Target> {
   return {
     upstream,
     key,
-    async copiesOf(run) {
-      const { rows } = await pool.query<{ mark: string; copies: number }>(
-        `select properties ->> 'mark' as mark, count(*)::integer as copies
-         from journey.touchpoints
-         where site_id = $1 and name = 'bench' and properties ->> 'mark' like $2
-         group by properties ->> 'mark'`,
-        [siteId, `mk-${run}-%`],
-      );
-      return new Map(rows.map(({ mark, copies }) => [mark, copies]));
-    },
+    patience: { stayMs: 4_000, returnMs: 10_000, graceMs: 400 },
+    copiesOf: rowsOf(pool, siteId),
     async countedTwice() {
       const { rows } = await pool.query<{ count: number }>(
         `select coalesce(sum(value), 0)::integer as count from store.counters where site_id = $1 and name = 'duplicate'`,
@@ -110,66 +89,10 @@ async function ownTarget({ pool }: Stand, upstream: string): Promise<Target> {
   };
 }
 
+/** A sink that keeps nothing. Some of the peers wait for seconds before they send, or send again. */
 function sinkTarget(upstream: string): Target {
-  return { upstream, key: '', copiesOf: async () => new Map(), countedTwice: async () => 0 };
-}
-
-async function runAll(
-  scenario: Scenario,
-  ground: Ground,
-  { runs, isOurs }: { runs: number; isOurs: boolean },
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  let next = 0;
-  const lane = async () => {
-    while (next < runs) outcomes.push(await runOnce(scenario, ground, { index: next++, isOurs }));
-  };
-  await Promise.all(Array.from({ length: Math.min(scenario.lanes, runs) }, lane));
-  return outcomes;
-}
-
-async function runOnce(
-  scenario: Scenario,
-  ground: Ground,
-  { index, isOurs }: { index: number; isOurs: boolean },
-): Promise<Outcome> {
-  const wait = isOurs ? patience.milepost : patience.peer;
-  const visit = await Visit.begin({ ...ground }, index);
-  // a sink stores nothing: there, what was accepted is what is there
-  if (!isOurs) visit.ground.copiesOf = async () => visit.gate.accepted;
-  try {
-    await scenario.before?.(visit);
-    await visit.arrive('/shop');
-    await scenario.act(visit);
-    const fired = visit.fired;
-    const recovery = await visit.arrived(wait.firstMs);
-    const missing = recovery === null ? fired - (await distinct(visit, fired)) : 0;
-    if (scenario.isWithoutReturn === undefined) {
-      // the visitor comes back; whatever was kept is sent now at the latest, before or with one more call
-      visit.page = await visit.open('/shop/again');
-      await visit.fire(1);
-    }
-    await visit.arrived(wait.returnMs);
-    await sleep(wait.graceMs);
-    const copies = await visit.ground.copiesOf(visit.run);
-    const sum = (values: Iterable<number>) => [...values].reduce((all, value) => all + value - 1, 0);
-    return {
-      fired: visit.fired,
-      missing,
-      lost: visit.fired - copies.size,
-      twice: sum(copies.values()),
-      resent: sum(visit.gate.accepted.values()),
-      recovery,
-      errors: visit.errors.length,
-      notes: visit.notes,
-    };
-  } finally {
-    await visit.end();
-  }
-}
-
-async function distinct(visit: Visit, most: number): Promise<number> {
-  return Math.min((await visit.ground.copiesOf(visit.run)).size, most);
+  const patience = { stayMs: 8_000, returnMs: 8_000, graceMs: 600 };
+  return { upstream, key: '', copiesOf: null, patience, countedTwice: async () => 0 };
 }
 
 function sumOf(outcomes: readonly Outcome[]) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { allow } from './gate.ts';
+import { allow } from '../../../packages/sdk/test/torture/index.ts';
 
 /** Where the peers' events go: it takes everything, in words that each of them understands as success. */
 export async function openSink(): Promise<{ url: string; close(): void }> {

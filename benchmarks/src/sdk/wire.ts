@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import {
+  milepost,
+  openBrowsers,
+  servePages,
+  Visit,
+  type Browsers,
+  type Passed,
+  type Tracker,
+} from '../../../packages/sdk/test/torture/index.ts';
 import type { Report } from '../report.ts';
 import { type Stand, startCollector } from '../stand.ts';
-import { openBrowsers } from './browsers.ts';
-import type { Passed } from './gate.ts';
-import { servePages, type Tracker } from './pages.ts';
 import { bundledPeers } from './peers.ts';
 import { openSink } from './sink.ts';
-import { milepost, trackerOf } from './trackers.ts';
-import { Visit } from './visit.ts';
+import { trackerOf } from './trackers.ts';
 
 /** After this long without a request whoever batches has sent: the slowest of the peers waits for 5 s. */
 const quietMs = { milepost: 1_500, peer: 6_500 };
@@ -72,16 +77,12 @@ export async function wire(
 
 async function trafficOf(
   tracker: Tracker,
-  {
-    upstream,
-    key,
-    browsers,
-  }: { upstream: string; key: string; browsers: Awaited<ReturnType<typeof openBrowsers>> },
+  { upstream, key, browsers }: { upstream: string; key: string; browsers: Browsers },
 ): Promise<{ pageView: Traffic; tracks: Traffic; identify: Traffic }> {
   const pages = await servePages(tracker);
   const profiles = await browsers.profiles();
-  const copiesOf = async () => new Map<string, number>();
-  const visit = await Visit.begin({ profiles, pages, upstream, key, copiesOf }, 0);
+  const patience = { stayMs: 0, returnMs: 0, graceMs: 0 };
+  const visit = await Visit.begin({ profiles, pages, upstream, key, copiesOf: null, patience }, 0);
   const waitMs = tracker.name === 'milepost' ? quietMs.milepost : quietMs.peer;
   const phase = async (act: () => Promise<unknown>): Promise<Traffic> => {
     const from = visit.gate.passed.length;

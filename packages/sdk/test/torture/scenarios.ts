@@ -15,6 +15,8 @@ export type Scenario = {
   act(visit: Visit): Promise<void>;
   /** How many visits may run at a time: many where most of the time is waiting. */
   lanes: number;
+  /** The page is gone: what has not left by now waits for the next one. */
+  isGone?: true;
   /** Ends where the page ends: what it keeps in memory has no later. */
   isWithoutReturn?: true;
   /** Recovery is promised to take less than this many seconds. */
@@ -26,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'nav',
     what: 'navigate away in the click handler',
+    isGone: true,
     lanes: 3,
     async act(visit) {
       const from = visit.fired;
@@ -45,6 +48,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'close',
     what: 'tab closed 0 to 270 ms after the calls',
+    isGone: true,
     lanes: 3,
     async act(visit) {
       await visit.fire(3);
@@ -107,6 +111,17 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'answer-lost',
+    what: 'the collector takes it, and its answer never arrives',
+    lanes: 4,
+    async act(visit) {
+      visit.gate.swallowNext();
+      await visit.fire(3);
+      await until(() => visit.gate.accepted.size > 0, 6_000);
+      visit.free();
+    },
+  },
+  {
     name: 'offline',
     what: 'offline for 3 s',
     lanes: 7,
@@ -128,6 +143,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'burst-nav',
     what: '100 × 2 KB in one task, then navigation',
+    isGone: true,
     lanes: 2,
     act: (visit) => visit.fireAndLeave(100, 2_000),
   },
@@ -172,6 +188,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'crash',
     what: 'renderer crash 100 to 380 ms after the last call',
+    isGone: true,
     lanes: 3,
     async act(visit) {
       await visit.fire(3);

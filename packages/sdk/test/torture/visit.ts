@@ -28,8 +28,10 @@ export type Ground = {
   pages: Pages;
   upstream: string;
   key: string;
-  /** How often each marked event of a run is there in the end. */
-  copiesOf(run: string): Promise<Map<string, number>>;
+  /** How often each marked event of a run is stored; null where nothing is stored, and being accepted is all. */
+  copiesOf: ((run: string) => Promise<Map<string, number>>) | null;
+  /** How long to wait for what may never come: on the page, after the return, and for copies too many. */
+  patience: { stayMs: number; returnMs: number; graceMs: number };
 };
 
 /** One visitor with a fresh profile, and a way to the collector that is nobody else's. */
@@ -120,13 +122,18 @@ export class Visit {
     this.freeAt = performance.now();
   }
 
+  /** How often each event of this visit is there. */
+  async copies(): Promise<Map<string, number>> {
+    return (await this.ground.copiesOf?.(this.run)) ?? this.gate.accepted;
+  }
+
   /** Waits until everything fired is there. Gives how long after `freeAt` that was, or null if it did not come. */
   async arrived(timeoutMs: number): Promise<number | null> {
     const wanted = Array.from({ length: this.fired }, (_, n) => markOf(this.run, n));
     const deadline = performance.now() + timeoutMs;
     const isAccepted = () => wanted.every((mark) => this.gate.accepted.has(mark));
     if (!(await until(isAccepted, timeoutMs))) return null;
-    const isThere = async () => (await this.ground.copiesOf(this.run)).size >= this.fired;
+    const isThere = async () => (await this.copies()).size >= this.fired;
     if (!(await until(isThere, Math.max(deadline - performance.now(), 5_000)))) return null;
     return (performance.now() - (this.freeAt ?? deadline - timeoutMs)) / 1_000;
   }

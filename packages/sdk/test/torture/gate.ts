@@ -36,6 +36,8 @@ export type Gate = {
   accepted: Map<string, number>;
   /** Answers the next requests (preflights pass) itself, in order. */
   answerNext(status: number, headers?: Record<string, string>): void;
+  /** Lets the next request through, and cuts the connection instead of passing the answer on. */
+  swallowNext(): void;
   /** Refuses connections and cuts those that are open. */
   shut(): Promise<void>;
   /** Listens again, on the same port. */
@@ -48,6 +50,7 @@ export async function openGate(upstream: string): Promise<Gate> {
   const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
   const answers: { status: number; headers: Record<string, string> }[] = [];
+  let toSwallow = 0;
   const passed: Passed[] = [];
   const accepted = new Map<string, number>();
   let server: Server | undefined;
@@ -65,10 +68,16 @@ export async function openGate(upstream: string): Promise<Gate> {
       return;
     }
     const { method, headers } = request;
+    const isSwallowed = method !== 'OPTIONS' && toSwallow > 0 && toSwallow-- > 0;
     const onward = forward(upstream + request.url, { method, headers, agent }, (answer) => {
       record.status = answer.statusCode ?? 0;
       if (method !== 'OPTIONS' && record.status >= 200 && record.status < 300) {
         for (const mark of record.marks) accepted.set(mark, (accepted.get(mark) ?? 0) + 1);
+      }
+      if (isSwallowed) {
+        answer.resume();
+        response.destroy();
+        return;
       }
       response.writeHead(record.status, answer.headers);
       answer.pipe(response);
@@ -104,6 +113,7 @@ export async function openGate(upstream: string): Promise<Gate> {
     passed,
     accepted,
     answerNext: (status, headers = {}) => void answers.push({ status, headers }),
+    swallowNext: () => void toSwallow++,
     open,
     shut,
     async close() {

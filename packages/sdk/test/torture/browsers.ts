@@ -4,8 +4,7 @@ import { join } from 'node:path';
 
 import { chromium, type BrowserContext } from 'playwright-core';
 
-import { launchBrowser } from '../../../packages/sdk/test/support/browser.ts';
-import { say } from '../report.ts';
+import { launchBrowser } from '../support/browser.ts';
 
 /** What only a whole browser has, and the headless shell of the npm package has not. */
 export type Need = 'back/forward cache' | 'blocked storage';
@@ -32,7 +31,6 @@ export async function openBrowsers(): Promise<Browsers> {
     executablePath === undefined
       ? null
       : await launchBrowser({ executablePath, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
-  if (whole === null) say('no installed Chromium: back/forward cache and blocked storage are imitated');
 
   return {
     async profiles(need) {
