@@ -130,13 +130,26 @@ return case touchpoint_source
   when 'store' then 'In Store' when 'phone' then 'Phone' when 'support' then 'Support' when 'event' then 'Event'
 end;
 
--- Where a touchpoint came from. `touchpoint_source` is where it happened (web, app, store, phone …).
-create or replace function store.traffic_of(context jsonb, touchpoint_source text, own_hosts text[]) returns store.traffic
+-- The host that referred a touchpoint here; null for none, for the page's own and for the site's own hosts.
+create or replace function store.referrer_of(context jsonb, own_hosts text[]) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+  referrer text := store.host_of(coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer'));
+begin
+  if referrer = any (own_hosts) or referrer = store.host_of(context -> 'page' ->> 'url') then
+    return null;
+  end if;
+  return referrer;
+end
+$$;
+
+-- Where a touchpoint came from, by what decides it: touchpoints that say alike of campaign, referrer and source came the same
+-- way. `touchpoint_source` is where it happened (web, app, store, phone …).
+create or replace function store.traffic_by(campaign jsonb, referrer text, touchpoint_source text) returns store.traffic
 language plpgsql stable
 as $$
 declare
-  campaign jsonb := store.campaign_of(context);
-  referrer text;
   category text;
   found store.traffic;
   click text;
@@ -171,12 +184,8 @@ begin
       end;
       found.medium := case when click in ('gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid') then 'cpc' else 'social' end;
     else
-      referrer := store.host_of(coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer'));
-      if referrer is not null
-        and referrer is distinct from store.host_of(context -> 'page' ->> 'url')
-        and not referrer = any (own_hosts)
-      then
-        category := store.category_of(referrer);
+      category := store.category_of(referrer);
+      if referrer is not null then
         if category = 'search' then
           found.source := store.search_engine_of(referrer);
           found.medium := 'organic';
@@ -202,6 +211,11 @@ begin
   return found;
 end
 $$;
+
+-- Where a touchpoint came from.
+create or replace function store.traffic_of(context jsonb, touchpoint_source text, own_hosts text[]) returns store.traffic
+language sql stable
+return store.traffic_by(store.campaign_of(context), store.referrer_of(context, own_hosts), touchpoint_source);
 
 -- The channel of a touchpoint for itself, for whoever may read the views: those have no rights to what traffic_of looks up.
 create or replace function store.own_channel_of(context jsonb, touchpoint_source text, own_hosts text[]) returns text

@@ -95,16 +95,6 @@ begin
 
   create temporary table if not exists work_session_rows (like store.sessions) on commit preserve rows;
 
-  create temporary table if not exists work_sessions (
-    site_id integer not null,
-    session_id uuid not null,
-    identity_id uuid not null,
-    person_id uuid not null,
-    started_at timestamptz not null,
-    is_new boolean not null,
-    primary key (site_id, session_id)
-  ) on commit preserve rows;
-
   create temporary table if not exists work_carts (
     site_id integer not null,
     person_id uuid not null,
@@ -148,7 +138,6 @@ begin
   delete from work_persons;
   delete from work_orders;
   delete from work_session_rows;
-  delete from work_sessions;
   delete from work_carts;
   delete from work_stages;
   delete from work_days;
@@ -161,7 +150,7 @@ language plpgsql
 as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_session_rows,
-    work_sessions, work_carts, work_stages, work_days, work_day_parts;
+    work_carts, work_stages, work_days, work_day_parts;
 end
 $$;
 

@@ -94,6 +94,36 @@ begin
       min((placed.session).campaign) as last_campaign
     from placed
     group by placed.site_id, placed.identity_id, (placed.session).session_id
+  ),
+
+  -- A new session has the source of its first touchpoint, whose id it bears.
+  beginnings as materialized (
+    select
+      gathered.site_id, gathered.session_id, first_touchpoints.source,
+      store.campaign_of(first_touchpoints.context) as campaign,
+      store.referrer_of(first_touchpoints.context, work_sites.own_hosts) as referrer,
+      lower(store.text_of(first_touchpoints.context -> 'device' -> 'type')) as device
+    from gathered
+    join work_sites on work_sites.site_id = gathered.site_id
+    left join last_sessions
+      on last_sessions.site_id = gathered.site_id and last_sessions.session_id = gathered.session_id
+    cross join lateral (
+      select touchpoints.context, touchpoints.source
+      from store.touchpoints
+      where touchpoints.site_id = gathered.site_id and touchpoints.touchpoint_id = gathered.session_id
+      offset 0
+    ) as first_touchpoints
+    where last_sessions.session_id is null
+  ),
+
+  -- Few ways lead to many sessions: each is looked at once.
+  ways as materialized (
+    select distinct_ways.*, traffic.*
+    from (
+      select distinct beginnings.source as touchpoint_source, beginnings.campaign as touchpoint_campaign, beginnings.referrer
+      from beginnings
+    ) as distinct_ways
+    cross join lateral store.traffic_by(distinct_ways.touchpoint_campaign, distinct_ways.referrer, distinct_ways.touchpoint_source) as traffic
   )
 
   select
@@ -106,27 +136,23 @@ begin
     coalesce(last_sessions.touchpoint_count, 0) + gathered.touchpoint_count,
     coalesce(last_sessions.entry_page, gathered.paths[1]),
     coalesce(gathered.paths[cardinality(gathered.paths)], last_sessions.exit_page),
-    traffic.channel, traffic.source, traffic.medium, traffic.campaign, traffic.term, traffic.content,
-    traffic.device,
+    coalesce(last_sessions.channel, ways.channel),
+    coalesce(last_sessions.source, ways.source),
+    coalesce(last_sessions.medium, ways.medium),
+    coalesce(last_sessions.campaign, ways.campaign),
+    coalesce(last_sessions.term, ways.term),
+    coalesce(last_sessions.content, ways.content),
+    coalesce(last_sessions.device, beginnings.device),
     gathered.last_campaign
   from gathered
-  join work_sites on work_sites.site_id = gathered.site_id
   left join last_sessions
     on last_sessions.site_id = gathered.site_id and last_sessions.session_id = gathered.session_id
-  cross join lateral (
-    select last_sessions.channel, last_sessions.source, last_sessions.medium, last_sessions.campaign, last_sessions.term, last_sessions.content,
-      last_sessions.device
-    where last_sessions.session_id is not null
-    union all
-    -- A new session has the source of its first touchpoint, whose id it bears.
-    select found.channel, found.source, found.medium, found.campaign, found.term, found.content,
-      lower(store.text_of(touchpoints.context -> 'device' -> 'type'))
-    from store.touchpoints
-    cross join lateral store.traffic_of(touchpoints.context, touchpoints.source, work_sites.own_hosts) as found
-    where last_sessions.session_id is null
-      and touchpoints.site_id = gathered.site_id and touchpoints.touchpoint_id = gathered.session_id
-  ) as traffic;
-
+  left join beginnings
+    on beginnings.site_id = gathered.site_id and beginnings.session_id = gathered.session_id
+  left join ways
+    on ways.touchpoint_source = beginnings.source
+    and coalesce(ways.touchpoint_campaign, 'null'::jsonb) = coalesce(beginnings.campaign, 'null'::jsonb)
+    and coalesce(ways.referrer, '') = coalesce(beginnings.referrer, '');
 end
 $$;
 
@@ -136,17 +162,6 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_sessions();
-
-  insert into work_sessions
-  select work_session_rows.site_id, work_session_rows.session_id, work_session_rows.identity_id,
-    work_session_rows.person_id, work_session_rows.started_at, sessions.session_id is null
-  from work_session_rows
-  left join lateral (
-    select sessions.session_id
-    from sessions
-    where sessions.site_id = work_session_rows.site_id and sessions.session_id = work_session_rows.session_id
-    offset 0
-  ) as sessions on true;
 
   delete from sessions
   where sessions.ctid = any (array(
@@ -160,28 +175,32 @@ begin
     ) as known
     where work_identities.is_replayed
       and not exists (
-        select from work_sessions
-        where work_sessions.site_id = work_identities.site_id and work_sessions.session_id = known.session_id
+        select from work_session_rows
+        where work_session_rows.site_id = work_identities.site_id and work_session_rows.session_id = known.session_id
       )
   ));
 
-  insert into sessions
-  select work_session_rows.* from work_session_rows
-  on conflict (site_id, session_id) do update set
-    identity_id = excluded.identity_id, visitor_id = excluded.visitor_id, person_id = excluded.person_id,
-    started_at = excluded.started_at, started_sequence = excluded.started_sequence, ended_at = excluded.ended_at,
-    engaged_milliseconds = excluded.engaged_milliseconds, page_view_count = excluded.page_view_count,
-    touchpoint_count = excluded.touchpoint_count, entry_page = excluded.entry_page, exit_page = excluded.exit_page,
-    channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
-    term = excluded.term, content = excluded.content, device = excluded.device, last_campaign = excluded.last_campaign
-  where sessions is distinct from excluded;
+  -- A new session is a new day, or more of one, in its person's metrics. A row that was there before has an xmax: it was
+  -- locked to be updated.
+  with stored as (
+    insert into sessions
+    select work_session_rows.* from work_session_rows
+    on conflict (site_id, session_id) do update set
+      identity_id = excluded.identity_id, visitor_id = excluded.visitor_id, person_id = excluded.person_id,
+      started_at = excluded.started_at, started_sequence = excluded.started_sequence, ended_at = excluded.ended_at,
+      engaged_milliseconds = excluded.engaged_milliseconds, page_view_count = excluded.page_view_count,
+      touchpoint_count = excluded.touchpoint_count, entry_page = excluded.entry_page, exit_page = excluded.exit_page,
+      channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
+      term = excluded.term, content = excluded.content, device = excluded.device, last_campaign = excluded.last_campaign
+    where sessions is distinct from excluded
+    returning sessions.site_id, sessions.person_id, sessions.started_at, sessions.xmax = 0 as is_new
+  )
 
-  -- A new session is a new day, or more of one, in its person's metrics.
   insert into work_days
-  select distinct work_sessions.site_id, work_sessions.person_id, (work_sessions.started_at at time zone work_sites.time_zone)::date
-  from work_sessions
-  join work_sites on work_sites.site_id = work_sessions.site_id
-  where work_sessions.is_new
+  select distinct stored.site_id, stored.person_id, (stored.started_at at time zone work_sites.time_zone)::date
+  from stored
+  join work_sites on work_sites.site_id = stored.site_id
+  where stored.is_new
   on conflict do nothing;
 end
 $$;
