@@ -26,8 +26,9 @@ export function idOf(
   token: string,
   { seconds, browser, maxAge }: Moment & { maxAge: number },
 ): string | undefined {
-  const [id, time] = token.split('.') as [string, string?];
-  const made = parseInt(time!, 36);
+  // the id goes into a cookie
+  const [, id = '', time = ''] = /^([\w-]{1,100})\.(\w+)/.exec(token) ?? [];
+  const made = parseInt(time, 36);
   const isFresh = made <= seconds && made >= seconds - maxAge;
   return isFresh && token === tokenOf(id, { seconds: made, browser }) ? id : undefined;
 }
