@@ -9,8 +9,11 @@ import { startServer, type Server } from '../../../collector/src/server.ts';
 import { createDatabase } from '../../../collector/test/support/database.ts';
 import { createSite } from '../../../collector/test/support/site.ts';
 
-/** The real collector on a database of its own, which can be stopped and started again on the same port. */
-export async function runCollector() {
+/**
+ * The real collector on a database of its own, which can be stopped and started again on the same port. With the roles
+ * `derive` and `api` it answers what follows from the touchpoints, too.
+ */
+export async function runCollector({ roles = 'ingest,write' } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'milepost-sdk-'));
   const database = await createDatabase();
   const { siteId, writeKey } = await createSite(database.pool);
@@ -19,6 +22,8 @@ export async function runCollector() {
 
   const collector = {
     writeKey,
+    siteId,
+    pool: database.pool,
     get url() {
       return `http://127.0.0.1:${port}`;
     },
@@ -27,7 +32,7 @@ export async function runCollector() {
         DATABASE_URL: database.url,
         PORT: String(port),
         BUFFER_URL: `lmdb:${join(folder, 'buffer')}`,
-        ROLES: 'ingest,write',
+        ROLES: roles,
         LOG_LEVEL: 'silent',
       });
       server = await startServer(config);
