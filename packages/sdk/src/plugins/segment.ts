@@ -82,7 +82,7 @@ export function segment({ name, analytics, takeAnonymousId }: SegmentOptions = {
 
     if (takeAnonymousId) {
       const id = attempt(() => JSON.parse(localStorage.getItem('ajs_anonymous_id')!) as string);
-      if (/^[\w-]{1,100}$/.test(id ?? "")) api.becomeVisitor(id!);
+      if (/^[\w-]{1,100}$/.test(id ?? '')) api.becomeVisitor(id!);
     }
     if (analytics) attach(analytics);
     else listenToGlobal(name ?? 'analytics', attach);
