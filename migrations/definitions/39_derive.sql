@@ -90,35 +90,45 @@ $$;
 
 drop function if exists store.derive_batches(integer);
 
--- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them, if at least `least_waiting` wait.
--- Answers how many touchpoints were taken, 0 when too few wait. Where another deriver is at work on every site that waits,
--- it waits for the first of them.
+-- Derives the oldest waiting batches, about `touchpoint_limit` touchpoints of them, if at least `least_waiting` wait at
+-- sites where no other deriver is at work. Answers how many touchpoints were taken, 0 when too few wait. With a
+-- `least_waiting` of 1 it waits for the other deriver where that is at work on every site that waits.
 create or replace function store.derive_batches(touchpoint_limit integer, least_waiting integer) returns integer
 language plpgsql
 as $$
 declare
   waiting record;
-  taken integer := 0;
+  free_sites integer[] := '{}';
+  free_count bigint := 0;
   first_site integer;
+  taken integer := 0;
 begin
-  if (select coalesce(sum(cardinality(batches.touchpoint_ids)), 0) from store.batches) < least_waiting then
-    return 0;
-  end if;
-  perform store.clear_work_tables();
   for waiting in
-    select batches.site_id from store.batches group by batches.site_id order by min(batches.stored_at), batches.site_id
+    select batches.site_id, sum(cardinality(batches.touchpoint_ids)) as touchpoint_count
+    from store.batches
+    group by batches.site_id
+    order by min(batches.stored_at), batches.site_id
   loop
     first_site := coalesce(first_site, waiting.site_id);
     if store.try_site(waiting.site_id) then
-      taken := taken + store.take_batches(waiting.site_id, touchpoint_limit - taken);
-      exit when taken >= touchpoint_limit;
+      free_sites := free_sites || waiting.site_id;
+      free_count := free_count + waiting.touchpoint_count;
+      exit when free_count >= greatest(touchpoint_limit, least_waiting);
     end if;
   end loop;
 
-  if taken = 0 and first_site is not null then
+  if free_count = 0 and first_site is not null and least_waiting <= 1 then
     perform store.lock_site(first_site);
-    taken := store.take_batches(first_site, touchpoint_limit);
+    free_sites := array[first_site];
+  elsif free_count < least_waiting then
+    return 0;
   end if;
+
+  perform store.clear_work_tables();
+  for site_index in 1 .. cardinality(free_sites) loop
+    taken := taken + store.take_batches(free_sites[site_index], touchpoint_limit - taken);
+    exit when taken >= touchpoint_limit;
+  end loop;
   if taken > 0 then
     perform store.derive_work();
   end if;
