@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { minify } from 'terser';
 import { snippet } from './src/snippet.ts';
 
@@ -6,10 +7,10 @@ import { snippet } from './src/snippet.ts';
 // bytes of 5,120. The order is one that compresses well. What a page, a plug-in, the browser or the collector knows
 // (`track`, `store`, `sent_at`, …) must never stand here.
 const ownNames =
-  'whose verdicts tell sendNow update isRefused outbox lose become forget retryAfterMs mayKeep prune maxBytes text ' +
-  'inMs waiting canSend take wipe maxEntries read enqueue retry drop losses sentAt inFlight own settle wake';
+  'own isRefused whose sendNow update lose take wipe verdicts forget retryAfterMs retry prune losses text ' +
+  'canSend waiting inMs wake read maxEntries maxBytes mayKeep inFlight sentAt drop enqueue settle outbox';
 // the loader's own letters are q, o and t
-const letters = 'abcdefghiklmnprsuvwxyABCFILNTVZ';
+const letters = 'abcdefghiklmnprsuvwxyBFILNTVZ';
 const shortNames = Object.fromEntries(ownNames.split(' ').map((name, index) => [`$${name}`, letters[index]]));
 
 /** Shortens those names in the core only: plug-ins have words of their own. */
@@ -44,15 +45,43 @@ const loader = {
   },
 };
 
+/** What the package exports as modules, by name of the file in `dist`; package.json says it. */
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+const modules = Object.fromEntries(
+  Object.values(exports)
+    .filter(({ types }) => types && existsSync(types.replace('.d.ts', '.js')))
+    .map(({ types, import: file }) => [basename(file, '.esm.js'), types.replace('.d.ts', '.js')]),
+);
+const { milepost, ...parts } = modules;
+
+/** A script for pages without modules. */
+const scriptOf = (input, file) => ({
+  input: `dist/tsc/${input}.js`,
+  output: { file: `dist/${file}`, format: 'iife', inlineDynamicImports: true },
+  plugins: [shorten, minified],
+});
+
 export default [
   {
-    input: 'dist/tsc/index.js',
+    input: milepost,
     output: { file: 'dist/milepost.esm.js', format: 'es' },
-    plugins: [shorten, minified],
-  },
-  {
-    input: 'dist/tsc/iife.js',
-    output: { file: 'dist/milepost.js', format: 'iife' },
     plugins: [shorten, minified, loader],
   },
+  // one file each, but what several of them need, and what is loaded when it is needed, lies in `parts`
+  {
+    input: parts,
+    external: ['react', 'vue'],
+    output: {
+      dir: 'dist',
+      format: 'es',
+      entryFileNames: '[name].esm.js',
+      chunkFileNames: 'parts/[name].esm.js',
+    },
+    plugins: [minified],
+  },
+  scriptOf('iife', 'milepost.js'),
+  scriptOf('full', 'milepost.full.js'),
+  ...(existsSync('dist/tsc/plugins/survey/iife.js')
+    ? [scriptOf('plugins/survey/iife', 'milepost.survey.js')]
+    : []),
 ];

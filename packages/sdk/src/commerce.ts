@@ -4,6 +4,10 @@ export type Item = {
   item_name?: string;
   item_brand?: string;
   item_category?: string;
+  item_category2?: string;
+  item_category3?: string;
+  item_category4?: string;
+  item_category5?: string;
   item_variant?: string;
   item_list_id?: string;
   item_list_name?: string;
@@ -12,6 +16,12 @@ export type Item = {
   price?: number;
   quantity?: number;
   discount?: number;
+  affiliation?: string;
+  location_id?: string;
+  promotion_id?: string;
+  promotion_name?: string;
+  creative_name?: string;
+  creative_slot?: string;
   [key: string]: unknown;
 };
 
@@ -24,6 +34,7 @@ type Promotion = Free & {
   promotion_id?: string;
   promotion_name?: string;
   creative_name?: string;
+  creative_slot?: string;
   items?: Item[];
 };
 
@@ -40,10 +51,17 @@ export type CommerceEvents = {
   beginCheckout: Cart;
   addShippingInfo: Cart & { shipping_tier?: string };
   addPaymentInfo: Cart & { payment_type?: string };
-  purchase: Cart & { transaction_id: string; tax?: number; shipping?: number };
+  purchase: Cart & {
+    transaction_id: string;
+    tax?: number;
+    shipping?: number;
+    affiliation?: string;
+    customer_type?: 'new' | 'returning';
+  };
   refund: Lines & { transaction_id: string; refund_id?: string };
   viewPromotion: Promotion;
   selectPromotion: Promotion;
+  selectContent: Free & { content_type?: string; content_id?: string };
   search: Free & { search_term: string };
   signUp: Free & { method?: string };
   login: Free & { method?: string };
@@ -55,6 +73,8 @@ export type CommerceEvents = {
     wave?: string;
     kind: 'nps' | 'csat' | 'ces';
     score: number;
+    /** The highest score there is. */
+    scale?: number;
     comment?: string;
   };
 };
@@ -68,7 +88,7 @@ export type Commerce = {
 
 /** The names of the helpers. The event is the same name in snake case. */
 export const commerceNames =
-  'viewItem viewItemList selectItem addToWishlist addToCart removeFromCart viewCart cartUpdated beginCheckout addShippingInfo addPaymentInfo purchase refund viewPromotion selectPromotion search signUp login share generateLead reviewSubmitted surveyAnswered'.split(
+  'viewItem viewItemList selectItem addToWishlist addToCart removeFromCart viewCart cartUpdated beginCheckout addShippingInfo addPaymentInfo purchase refund viewPromotion selectPromotion selectContent search signUp login share generateLead reviewSubmitted surveyAnswered'.split(
     ' ',
   ) as (keyof CommerceEvents)[];
 

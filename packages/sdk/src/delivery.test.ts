@@ -20,15 +20,13 @@ test.each([
   expect(afterAttempt(answer(status), 1, 0.5)).toMatchObject(next);
 });
 
-test.each([0, 0.5, 1])('retries after an outage of five seconds come within two (random %d)', (random) => {
-  let time = 0;
-  let longest = 0;
-  for (let attempt = 1; time < 5_000; attempt++) {
-    const next = afterAttempt(answer(0), attempt, random);
-    longest = next.inMs!;
-    time += longest;
+test('retries after an outage of five seconds come within two, however the dice fall', () => {
+  const waitOf = (attempt: number, random: number) => afterAttempt(answer(0), attempt, random).inMs!;
+  // the latest retry after the end of the outage: short waits until then, a long one across it
+  for (let attempt = 1, time = 0; time < 5_000; attempt++) {
+    expect(waitOf(attempt, 1)).toBeLessThan(2_000);
+    time += waitOf(attempt, 0);
   }
-  expect(longest).toBeLessThan(2_000);
 });
 
 test('the wait stops growing at a minute, for refusals at ten', () => {
@@ -38,7 +36,7 @@ test('the wait stops growing at a minute, for refusals at ten', () => {
 
 test('Retry-After holds where it is longer than our own wait, up to a day', () => {
   expect(afterAttempt(answer(429, 7_000), 1, 0)).toMatchObject({ inMs: 7_000 });
-  expect(afterAttempt(answer(503, 1), 10, 1)).toMatchObject({ inMs: 300 * 1.33 ** 10 });
+  expect(afterAttempt(answer(503, 1), 10, 1)).toMatchObject({ inMs: 300 * 1.3 ** 10 });
   expect(afterAttempt(answer(503, 1e12), 1, 1)).toMatchObject({ inMs: 86_400_000 });
 });
 

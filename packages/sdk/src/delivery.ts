@@ -30,7 +30,7 @@ const dayMs = 86_400_000;
 
 /**
  * What becomes of a batch after its `attempt`-th try in a row (the first is 1). `random` (0 to 1) spreads the
- * retries of many browsers. The wait grows by a third a try, so that an outage of five seconds is over for us
+ * retries of many browsers. The wait grows by three tenths a try, so that an outage of five seconds is over for us
  * less than two seconds after it is over, and stops growing at a minute.
  */
 export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number, random: number): NextStep {
@@ -39,8 +39,8 @@ export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number,
   if (status === 413) return { reason: 'too_large' };
   // 401, 403, 404 … may be a proxy in between, or a key that is being rotated: keep everything, ask seldom
   const isRefused = ![0, 408, 429].includes(status) && status < 500;
-  const longestMs = isRefused ? 600_000 : Math.min(300 * 1.33 ** attempt, 60_000);
-  return { inMs: Math.max(longestMs * (0.5 + random / 2), Math.min(retryAfterMs, dayMs)), isRefused };
+  const longestMs = isRefused ? 600_000 : Math.min(300 * 1.3 ** attempt, 60_000);
+  return { inMs: Math.max(longestMs * (0.75 + random / 4), Math.min(retryAfterMs, dayMs)), isRefused };
 }
 
 /** Reads a `Retry-After` header: seconds or an HTTP date. 0 if there is none, or none that can be read. */

@@ -15,9 +15,10 @@ export function createEngagement(now: () => number, isForeground: () => boolean)
     /** Whole milliseconds since it was last taken, and starts again; 0 below one second, which stay for later. */
     take: () => {
       update();
-      const taken = total < 1_000 ? 0 : Math.round(total);
-      if (taken) total = 0;
-      return taken;
+      const taken = total;
+      if (taken < 1_000) return 0;
+      total = 0;
+      return Math.round(taken);
     },
   };
 }

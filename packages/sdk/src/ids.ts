@@ -9,7 +9,7 @@ export function uuid(timeMs: number): string {
   const [seed, variant, ...node] = crypto.getRandomValues(new Uint16Array(5)) as unknown as [number, number];
   counter = timeMs === lastTime ? counter + 1 : seed & 0x7ff;
   lastTime = timeMs;
-  return [timeMs, 0x7000 | (counter & 0xfff), 0x8000 | (variant & 0x3fff), ...(node as number[])]
+  return [timeMs, 0x7000 | (counter & 0xfff), 0x8000 | (variant >> 2), ...(node as number[])]
     .map((word, index) => word.toString(16).padStart(index ? 4 : 12, '0'))
     .join('')
     .replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');

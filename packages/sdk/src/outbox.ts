@@ -13,15 +13,12 @@ export function createOutbox({
   writeKey,
   now,
   whose,
-  tell,
 }: {
   store: Store;
   writeKey: string;
   now: () => number;
   /** Whose touchpoints those are that do not say it yet. */
   whose: () => string | undefined;
-  /** Tells the debugging developer what has become of touchpoints. */
-  tell: (...fate: unknown[]) => void;
 }) {
   const prefix = `milepost.q.${writeKey}.`;
   const lossKey = `milepost.lost.${writeKey}`;
@@ -56,7 +53,6 @@ export function createOutbox({
       if (!text) return outbox.lose('unreadable');
       if (text.length > maxCharacters) return outbox.lose('too_large');
       restore();
-      tell('queued', event);
       own.set(id, text);
       store.set(prefix + id, text);
       if (own.size % 100 === 0) outbox.prune();
@@ -86,7 +82,6 @@ export function createOutbox({
       attempt(() => JSON.parse(store.get(lossKey)!)) as Record<string, number> | undefined,
     /** Counts losses; a negative count takes back what has been told. */
     lose(reason: string, count = 1) {
-      tell('lost', reason, count);
       const losses: Record<string, number | undefined> = { ...outbox.losses() };
       // JSON leaves undefined out
       losses[reason] = (losses[reason] ?? 0) + count || undefined;

@@ -1,4 +1,4 @@
-import type { Touchpoint } from '@milepost/shared/touchpoint';
+import type { Touchpoint } from './touchpoint.ts';
 import type { ConsentState } from './consent.ts';
 import type { PageContext } from './context.ts';
 import type { Store } from './storage.ts';

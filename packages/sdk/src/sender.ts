@@ -20,12 +20,10 @@ export type SenderOptions = {
   now: () => number;
   /** False while nothing may leave: consent not given, page not yet shown. */
   canSend: () => boolean | undefined;
-  /** Tells the debugging developer what has become of touchpoints. */
-  tell: (...fate: unknown[]) => void;
 };
 
 /** Carries the outbox to the collector. What to do is decided in delivery.ts and queue.ts. */
-export function createSender({ endpoint, writeKey, store, outbox, now, canSend, tell }: SenderOptions) {
+export function createSender({ endpoint, writeKey, store, outbox, now, canSend }: SenderOptions) {
   const waitKey = `milepost.wait.${writeKey}`;
   const { inFlight } = outbox;
   let failures = 0;
@@ -76,7 +74,6 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
       // all pages are asked to wait
       if (outcome.retryAfterMs) store.set(waitKey, String(notBefore));
       if (next.isRefused) warn('refused: check writeKey, host and origins');
-      tell('kept', outcome.status, next.inMs);
       return wake(0);
     }
     failures = 0;
@@ -87,7 +84,6 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend, 
     }
     for (const reason in lost) outbox.lose(reason, -lost[reason]!);
     maxEntries = Math.min(maxEntries * 2, maxBatchEntries);
-    tell('judged', judged);
     for (const { id, reason, detail } of judged) {
       outbox.forget(id);
       if (reason) warn(`rejected: ${reason} ${detail ?? ''}`);

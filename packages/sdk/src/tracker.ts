@@ -1,4 +1,4 @@
-import type { Touchpoint } from '@milepost/shared/touchpoint';
+import type { Touchpoint } from './touchpoint.ts';
 import { commerceOf } from './commerce.ts';
 import { analyticsOf, isRecordingRefused, type Consent } from './consent.ts';
 import { arrivalOf, pageOf, surroundingsOf, type PageContext } from './context.ts';
@@ -33,9 +33,8 @@ export function createTracker<Events extends EventPlan, Plugins extends readonly
   options: TrackerOptions & { plugins?: readonly Plugin[] },
 ): Tracker<Events> & MethodsOf<Plugins>;
 export function createTracker(options: TrackerOptions): Tracker {
-  const { writeKey, host = '', storage = 'local', now = Date.now, debug } = options;
+  const { writeKey, host = '', storage = 'local', now = Date.now } = options;
   const page = globalThis.document as Document | undefined;
-  const tell = (...fate: unknown[]) => debug && console.debug('milepost:', ...fate);
 
   /** Whatever goes wrong in here is ours, not the page's. */
   const guarded =
@@ -58,9 +57,9 @@ export function createTracker(options: TrackerOptions): Tracker {
   const isGranted = () => consentState() === 'granted';
 
   const store = createStore(local, isGranted);
-  const core = { ...options, storage, store, now, tell, mayKeep: isGranted };
+  const core = { ...options, storage, store, now, mayKeep: isGranted };
   const visitor = createVisitor(core);
-  const outbox = createOutbox({ ...core, whose: () => page && visitor.id() });
+  const outbox = createOutbox({ ...core, whose: () => page && visitor.visitorId() });
   const sender = createSender({
     endpoint: `${host}/v1/events`,
     ...core,
@@ -93,7 +92,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       id,
       occurred_at: new Date(time).toISOString(),
       // while consent is pending it is not known yet which visitor this is
-      ...(page ? isGranted() && { anonymous_id: visitor.id() } : { source: 'server' }),
+      ...(page ? isGranted() && { anonymous_id: visitor.visitorId() } : { source: 'server' }),
       user_id: store.get(userKey),
       account_id: store.get(accountKey),
       ...event,
@@ -147,7 +146,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       store.remove(userKey);
       store.remove(accountKey);
       visitor.forget();
-      visitor.id();
+      visitor.visitorId();
     },
     consent(given) {
       answer = given;
@@ -174,6 +173,7 @@ export function createTracker(options: TrackerOptions): Tracker {
   if (!writeKey) warn('writeKey is missing');
   offer(tracker);
   const api: PluginApi = {
+    ...visitor,
     tracker,
     options,
     add,
@@ -182,8 +182,6 @@ export function createTracker(options: TrackerOptions): Tracker {
     filter: (run) => filters.push(run),
     store,
     consent: consentState,
-    visitorId: visitor.id,
-    becomeVisitor: visitor.become,
     warn,
   };
   options.plugins?.forEach(page ? tracker.use : (plugin) => offer(plugin.server));

@@ -32,8 +32,6 @@ export type TrackerOptions = {
    * to drop it. When it throws, the touchpoint is dropped and counted as `filter_failed`.
    */
   beforeSend?: Filter;
-  /** Whether the console tells what becomes of each touchpoint. Default: no. */
-  debug?: boolean;
   /** The clock, in milliseconds since 1970. Default: `Date.now`. */
   now?: () => number;
 };

@@ -2,7 +2,7 @@ import { timeOfUuid, uuid } from './ids.ts';
 import { attempt, type Store } from './storage.ts';
 import type { TrackerOptions } from './types.ts';
 
-const key = 'milepost.id';
+const idKey = 'milepost.id';
 // browsers cut it to 400 days at most
 const cookieSeconds = 34_128_000;
 const dayMs = 86_400_000;
@@ -27,17 +27,17 @@ export function createVisitor({
   cookieDomain = '',
   idLifetimeDays,
 }: VisitorOptions) {
-  const hasCookie = storage === 'local';
+  // where there are to be no cookies, a text in memory does as well
+  const jar = storage === 'local' ? globalThis.document : { cookie: '' };
   let isKept = false;
   /** Who the visitor is as long as nothing is kept. */
   let guest: string | undefined;
 
-  const readCookie = () =>
-    hasCookie ? attempt(() => /(?:^|; )milepost_id=([\w-]{1,100})/.exec(document.cookie)?.[1]) : undefined;
+  const readCookie = () => attempt(() => /(?:^|; )milepost_id=([\w-]{1,100})/.exec(jar.cookie)?.[1]);
   const writeCookie = (value: string, seconds: number) =>
     attempt(() => {
       // an empty domain is none
-      document.cookie =
+      jar.cookie =
         `milepost_id=${value};path=/;samesite=lax;max-age=${seconds};domain=${cookieDomain}` +
         (location.protocol === 'https:' ? ';secure' : '');
     });
@@ -46,27 +46,27 @@ export function createVisitor({
 
   return {
     /** The id now. Read anew for each touchpoint, for another tab may have reset it. */
-    id: (): string => {
+    visitorId: (): string => {
       if (!mayKeep()) return (guest ??= uuid(now()));
-      let id = store.get(key);
-      if (!isKept || !isFresh(id)) {
-        // the cookie wins, for other subdomains know it
-        id = [readCookie(), id].find(isFresh) ?? guest ?? uuid(now());
-        isKept = true;
-        store.set(key, id);
-        if (hasCookie) writeCookie(id, cookieSeconds);
-      }
-      return id!;
+      const known = store.get(idKey);
+      if (isKept && isFresh(known)) return known!;
+      isKept = true;
+      const cookie = readCookie();
+      // the cookie wins, for other subdomains know it
+      const id = [cookie, known].find(isFresh) ?? guest ?? uuid(now());
+      store.set(idKey, id);
+      if (id !== cookie) writeCookie(id, cookieSeconds);
+      return id;
     },
     /** Who to be where there would be a new id now. */
-    become: (id: string) => {
+    becomeVisitor: (id: string) => {
       guest = id;
     },
     /** Forgets who it was. */
     forget() {
       guest = undefined;
       isKept = false;
-      store.remove(key);
+      store.remove(idKey);
       writeCookie('', 0);
     },
   };
