@@ -1,10 +1,15 @@
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { blocksOf, sectionOf } from '../../collector/test/docs/markdown.ts';
 import { renewIdentitySecret } from '../../collector/src/database/identity-secrets.ts';
 import type { Journey, JourneyMethods } from '../src/plugins/journey.ts';
+import { snippet } from '../src/snippet.ts';
 import type { Tracker } from '../src/types.ts';
 import { launchBrowser } from './support/browser.ts';
+import { builtSdk } from './support/built.ts';
 import { bundleOf } from './support/bundle.ts';
 import { runCollector } from './support/collector.ts';
 import { frontOf, servePages, type Front } from './support/front.ts';
@@ -44,7 +49,31 @@ beforeAll(async () => {
       writeKey: '${collector.writeKey}', host: '${front.url}', ...options, plugins: [journey(own)],
     });`);
   const page = () => '<!doctype html><title>Shop</title><script src="/shop.js"></script><h1>Shop</h1>';
-  site = await servePages({ '/shop.js': () => script, '/': page, '/next': page });
+  const loader = snippet({
+    script: '/milepost.full.js',
+    writeKey: collector.writeKey,
+    host: front.url,
+  });
+  const [shown] = blocksOf(sectionOf('docs/personalising.md', 'In the page'));
+  const documented = await bundleOf(
+    shown!.text
+      .replace('@milepost/sdk/journey', '../../src/plugins/journey.ts')
+      .replace('@milepost/sdk', '../../src/index.ts')
+      .replace('wk_YOUR_WRITE_KEY', collector.writeKey)
+      .replace('https://YOUR-COLLECTOR', front.url),
+  );
+  const full = readFileSync(join(await builtSdk(), 'milepost.full.js'), 'utf8');
+  site = await servePages({
+    '/shop.js': () => script,
+    '/': page,
+    '/next': page,
+    '/documented.js': () => documented,
+    '/documented': () =>
+      '<!doctype html><p id="delivery" hidden>Tomorrow</p><script src="/documented.js"></script>',
+    '/milepost.full.js': () => full,
+    '/full': () =>
+      `<!doctype html><title>Shop</title>${loader}<script>early = milepost.journey()</script><h1>Shop</h1>`,
+  });
   browser = await launchBrowser();
 });
 beforeEach(async () => {
@@ -111,6 +140,24 @@ describe('a visitor', () => {
       variants: {},
     });
     expect((await heardIn(page)).at(-1)).toMatchObject({ stage: 'decision' });
+  });
+
+  test('sees what the guide shows to who decides', async () => {
+    const before = await open({}, '/documented');
+    expect(await before.isHidden('#delivery')).toBe(true);
+    const page = await open();
+    await addToCart(page);
+    await untilStage(page, 'decision');
+    const after = await open({}, '/documented');
+    await after.waitForSelector('#delivery', { state: 'visible' });
+  });
+
+  test('is known by the full script too, to who asks before it has arrived', async () => {
+    const page = await open({}, '/full');
+    const early = await page.evaluate(() => (window as unknown as { early: Promise<unknown> }).early);
+    expect(early).toMatchObject({ segments: [], variants: {} });
+    await addToCart(page);
+    await untilStage(page, 'decision');
   });
 
   test('who is a user sees the stage on any browser, by the proof of the site', async () => {
