@@ -15,6 +15,9 @@ export type Profiles = { browser: string; has: boolean; open(): Promise<BrowserC
 /** The browsers of a run. */
 export type Browsers = { profiles(need?: Need): Promise<Profiles>; close(): Promise<void> };
 
+// Playwright would end this process at once, with the PostgreSQL of a benchmark still running; browsers end with it anyway.
+const signals = { handleSIGINT: false, handleSIGTERM: false };
+
 // A person's: some trackers drop what calls itself headless.
 const userAgent =
   'Mozilla/5.0 (X11; Linux x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/153.0.0.0 Safari/537.36';
@@ -24,13 +27,17 @@ const userAgent =
  * installed.
  */
 export async function openBrowsers(): Promise<Browsers> {
-  const shell = await launchBrowser();
+  const shell = await launchBrowser(signals);
   const installed = ['/usr/bin/chromium', '/usr/bin/google-chrome', '/usr/bin/chromium-browser'];
   const executablePath = process.env['MILEPOST_CHROMIUM'] ?? installed.find((path) => existsSync(path));
   const whole =
     executablePath === undefined
       ? null
-      : await launchBrowser({ executablePath, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+      : await launchBrowser({
+          ...signals,
+          executablePath,
+          ignoreDefaultArgs: ['--disable-back-forward-cache'],
+        });
 
   return {
     async profiles(need) {
@@ -59,6 +66,7 @@ async function openWithoutStorage(executablePath: string): Promise<BrowserContex
     JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }),
   );
   const context = await chromium.launchPersistentContext(folder, {
+    ...signals,
     executablePath,
     userAgent,
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run'],
