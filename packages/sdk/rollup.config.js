@@ -81,7 +81,6 @@ export default [
   },
   scriptOf('iife', 'milepost.js'),
   scriptOf('full', 'milepost.full.js'),
-  ...(existsSync('dist/tsc/plugins/survey/iife.js')
-    ? [scriptOf('plugins/survey/iife', 'milepost.survey.js')]
-    : []),
+  scriptOf('plugins/survey/iife', 'milepost.survey.js'),
+  scriptOf('plugins/debug-iife', 'milepost.debug.js'),
 ];

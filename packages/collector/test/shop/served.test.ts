@@ -18,24 +18,38 @@ afterAll(() => app.close());
 
 const get = (url: string, headers: Record<string, string> = {}) => app.inject({ url, headers });
 
-test('the script has an address that never changes, and a hash to pin it by', async () => {
-  const { version, url, integrity } = (await get('/milepost.json')).json<Record<string, string>>();
-  const pinned = await get(url ?? '');
-  expect(url).toMatch(new RegExp(`^/milepost-${version}-[0-9a-f]{12}\\.js$`));
-  expect(`sha384-${createHash('sha384').update(pinned.rawPayload).digest('base64')}`).toBe(integrity);
-  expect(pinned.headers).toMatchObject({
-    'cache-control': 'public, max-age=31536000, immutable',
-    'content-type': 'text/javascript; charset=utf-8',
-    'access-control-allow-origin': '*',
-    'cross-origin-resource-policy': 'cross-origin',
-  });
-});
+type Described = { url: string; integrity: string };
+const described = async (name: string) => {
+  const { version, scripts } = (await get('/milepost.json')).json<{
+    version: string;
+    scripts: Record<string, Described>;
+  }>();
+  return { version, ...scripts[name]! };
+};
 
-test('the alias is the same script and soon forgotten', async () => {
-  const alias = await get('/milepost.js');
-  const { url } = (await get('/milepost.json')).json<{ url: string }>();
-  expect(alias.body).toBe((await get(url)).body);
-  expect(alias.headers['cache-control']).toMatch(/^public, max-age=300,/);
+test.each(['milepost.js', 'milepost.full.js', 'milepost.survey.js', 'milepost.debug.js'])(
+  '%s has an address that never changes, and a hash to pin it by',
+  async (name) => {
+    const { version, url, integrity } = await described(name);
+    const pinned = await get(url);
+    const stem = name.slice(0, -3).replaceAll('.', '\\.');
+    expect(url).toMatch(new RegExp(`^/${stem}-${version}-[0-9a-f]{12}\\.js$`));
+    expect(`sha384-${createHash('sha384').update(pinned.rawPayload).digest('base64')}`).toBe(integrity);
+    expect(pinned.headers).toMatchObject({
+      'cache-control': 'public, max-age=31536000, immutable',
+      'content-type': 'text/javascript; charset=utf-8',
+      'access-control-allow-origin': '*',
+      'cross-origin-resource-policy': 'cross-origin',
+    });
+    const alias = await get(`/${name}`);
+    expect(alias.body).toBe(pinned.body);
+    expect(alias.headers['cache-control']).toMatch(/^public, max-age=300,/);
+  },
+);
+
+test('the core stands for itself in the description', async () => {
+  const { url, integrity } = await described('milepost.js');
+  expect((await get('/milepost.json')).json<Described>()).toMatchObject({ url, integrity });
 });
 
 test.each([
