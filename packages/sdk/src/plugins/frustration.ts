@@ -48,11 +48,11 @@ export function watchRage(api: PluginApi): void {
 }
 
 // effects that are no change of the document; focus that comes with the press itself is none
-const effects = 'scroll submit invalid toggle input change play pause focus blur';
+const effects = 'scroll submit invalid toggle play pause focus blur';
 
 /**
  * Records clicks on what looks as if it did something, after which nothing happens for `waitMs`: since the press the
- * document stays as it was, nothing scrolls, plays, is selected or filled in, no other window or field gets the focus,
+ * document stays as it was, nothing scrolls, plays, is selected or sent, no other window or field gets the focus,
  * and nobody navigates.
  */
 export function watchDead(api: PluginApi, waitMs: number): void {

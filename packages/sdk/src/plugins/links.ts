@@ -1,11 +1,14 @@
+import type { AutoOptions } from '../full.ts';
 import type { PluginApi } from '../plugin.ts';
+import type { TrackerOptions } from '../types.ts';
+import { isAmong } from './linker-token.ts';
 import { addressOf, elementsOf, listen, record } from './page.ts';
 
 /** What counts as leaving, and what as a download. */
 export type LinkOptions = {
   /** Links that leave the site, also to the mail program or the telephone, as `click`. Default: yes. */
   outbound?: boolean;
-  /** Hosts that are the site's own, with all their subdomains, beside the page's. */
+  /** Hosts that are the site's own, with all their subdomains, beside the page's, the cookie's and the linker's. */
   ownHosts?: readonly string[];
   /** Links to files with these endings, a regular expression, as `file_download`. Default: those of GA4. */
   downloads?: string | false;
@@ -25,7 +28,10 @@ export function linkEventOf(
   if (downloads && hostname && file_extension) {
     return ['file_download', { link_url, file_name: pathname, file_extension }];
   }
-  const isOwn = ownHosts.some((host) => `.${hostname}`.endsWith(`.${host.replace(/^(www)?\./, '')}`));
+  const isOwn = isAmong(
+    ownHosts.map((host) => host.replace(/^(www)?\./, '')),
+    hostname,
+  );
   const isOutbound = outbound && !isOwn && /^(http|mailto|tel|sms)/.test(link_url);
   return isOutbound ? ['click', { link_url, link_domain: hostname, outbound }] : undefined;
 }
@@ -33,7 +39,8 @@ export function linkEventOf(
 /** Records clicks on links that leave the site or fetch a file, by whatever button or key. */
 export function watchLinks(api: PluginApi, options: LinkOptions): void {
   const { hostname } = location;
-  const ownHosts = [hostname, api.options.cookieDomain ?? hostname, ...(options.ownHosts ?? [])];
+  const { cookieDomain = hostname, auto } = api.options as TrackerOptions & { auto?: AutoOptions };
+  const ownHosts = [hostname, cookieDomain, ...(auto?.linker?.hosts ?? []), ...(options.ownHosts ?? [])];
   listen<MouseEvent>('click auxclick', (event) => {
     const link = elementsOf(event).find((element) => element.matches('a,area'));
     // in SVG it is an object; the second mouse button opens a menu
