@@ -7,8 +7,8 @@ import { snippet } from './src/snippet.ts';
 // bytes of 5,120. The order is one that compresses well. What a page, a plug-in, the browser or the collector knows
 // (`track`, `store`, `sent_at`, …) must never stand here.
 const ownNames =
-  'own isRefused whose sendNow update lose take wipe verdicts forget retryAfterMs retry prune losses text ' +
-  'canSend waiting inMs wake read maxEntries maxBytes mayKeep inFlight sentAt drop enqueue settle outbox';
+  'own losses lose sendNow update isRefused take wipe verdicts forget retryAfterMs outbox prune maxBytes ' +
+  'text canSend waiting inMs wake retry maxEntries read inFlight whose sentAt drop enqueue settle mayKeep';
 // the loader's own letters are q, o and t
 const letters = 'abcdefghiklmnprsuvwxyBFILNTVZ';
 const shortNames = Object.fromEntries(ownNames.split(' ').map((name, index) => [`$${name}`, letters[index]]));

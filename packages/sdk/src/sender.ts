@@ -138,8 +138,12 @@ export function createSender({ endpoint, writeKey, store, outbox, now, canSend }
     },
     /** Sends what is queued; see `Tracker.flush`. */
     flush(timeoutMs = 5_000): Promise<void> {
-      notBefore = 0;
-      return Promise.race([drain(), delay(timeoutMs)]);
+      // what is on its way already may have left before the last call
+      const all = Promise.resolve(draining).then(() => {
+        notBefore = 0;
+        return drain();
+      });
+      return Promise.race([all, delay(timeoutMs)]);
     },
   };
 }

@@ -48,15 +48,15 @@ export function createVisitor({
     /** The id now. Read anew for each touchpoint, for another tab may have reset it. */
     visitorId: (): string => {
       if (!mayKeep()) return (guest ??= uuid(now()));
-      const known = store.get(idKey);
-      if (isKept && isFresh(known)) return known!;
-      isKept = true;
-      const cookie = readCookie();
-      // the cookie wins, for other subdomains know it
-      const id = [cookie, known].find(isFresh) ?? guest ?? uuid(now());
-      store.set(idKey, id);
-      if (id !== cookie) writeCookie(id, cookieSeconds);
-      return id;
+      let id = store.get(idKey);
+      if (!isKept || !isFresh(id)) {
+        isKept = true;
+        // cookies cost a slow device milliseconds: read where other subdomains may know better, written later
+        if (cookieDomain || !isFresh(id)) id = [readCookie(), id].find(isFresh) ?? guest ?? uuid(now());
+        store.set(idKey, id!);
+        setTimeout(() => isKept && writeCookie(id!, cookieSeconds));
+      }
+      return id!;
     },
     /** Who to be where there would be a new id now. */
     becomeVisitor: (id: string) => {
