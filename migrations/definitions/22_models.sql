@@ -1,11 +1,13 @@
--- Journey models: JSON documents, compiled into the arrays that the stage machine runs on.
+-- Journey models: JSON documents, compiled into the arrays that the stage machine runs on. In a document a target with *
+-- begins a new journey, a signal of null moves nothing and is no sign of life, and the first signal is that of every
+-- touchpoint no rule speaks of.
 
-create or replace function store.put_model(document jsonb) returns void
+drop function if exists store.put_model(jsonb);
+
+create or replace function store.put_model(the_name text, the_version integer, document jsonb) returns void
 language plpgsql
 as $$
 declare
-  the_name text := document ->> 'name';
-  the_version integer := (document ->> 'version')::integer;
   the_stages text[] := array(select jsonb_array_elements_text(document -> 'stages'));
   the_signals text[] := array(select jsonb_array_elements_text(document -> 'signals'));
   the_states text[] := array(select states.state ->> 'state' from jsonb_array_elements(document -> 'states') with ordinality as states (state, position) order by states.position);
@@ -44,7 +46,8 @@ begin
   end loop;
 
   insert into store.models (model_name, version, document) values (the_name, the_version, put_model.document)
-  on conflict (model_name, version) do update set document = excluded.document;
+  on conflict (model_name, version) do update set document = excluded.document
+  where models.document is distinct from excluded.document;
 
   insert into store.model_machines (
     model_name, version, stages, states, state_stages, signals, return_signal, returning_signals, purchase_signal,
@@ -75,58 +78,12 @@ begin
   cross join lateral jsonb_array_elements_text(rules.rule -> 'events') as event_names (event_name);
 end
 $$;
-comment on function store.put_model(jsonb) is 'Stores a version of a journey model and compiles it.';
+comment on function store.put_model(text, integer, jsonb) is
+  'Stores a version of a journey model and compiles it. The document was checked before (models/check.ts).';
 
--- `ecommerce`, version 1. A target with * begins a new journey. A signal of null moves nothing and is no sign of life.
-select store.put_model($document$
-{
-  "name": "ecommerce",
-  "version": 1,
-  "stages": ["awareness", "consideration", "decision", "purchase", "retention", "advocacy"],
-  "states": [
-    {"state": "awareness", "stage": "awareness"},
-    {"state": "consideration", "stage": "consideration"},
-    {"state": "decision", "stage": "decision"},
-    {"state": "purchase", "stage": "purchase"},
-    {"state": "retention", "stage": "retention"},
-    {"state": "advocacy", "stage": "advocacy"},
-    {"state": "decision_again", "stage": "decision"}
-  ],
-  "signals": ["touch", "consider", "decide", "purchase", "retain", "advocate", "return"],
-  "returning": ["touch", "consider"],
-  "rules": [
-    {"rule": "good_review", "signal": "advocate", "events": ["review_submitted"],
-     "when": {"property": "rating", "share_of": "scale", "default": 5, "at_least": 0.8}},
-    {"rule": "promoter", "signal": "advocate", "events": ["survey_answered"],
-     "when": {"all": [{"property": "kind", "equals": "nps"}, {"property": "score", "at_least": 9}]}},
-    {"rule": "recommendation", "signal": "advocate", "events": ["referral_sent", "share"]},
-    {"rule": "order", "signal": "purchase", "events": ["purchase", "subscription_started"]},
-    {"rule": "intent", "signal": "decide", "events": ["add_to_cart", "view_cart", "begin_checkout", "add_shipping_info",
-      "add_payment_info", "trial_started", "quote_requested", "demo_requested", "pricing_viewed"]},
-    {"rule": "use", "signal": "retain", "events": ["order_delivered", "support_ticket_opened", "support_call", "loyalty_joined",
-      "subscription_renewed", "login", "onboarding_step_completed"]},
-    {"rule": "interest", "signal": "consider", "events": ["view_item", "view_item_list", "select_item", "search", "add_to_wishlist",
-      "compare", "review_read", "generate_lead", "sign_up", "video_viewed", "case_study_viewed"]},
-    {"rule": "act_of_the_brand", "signal": null, "events": ["refund", "order_cancelled", "email_sent", "email_delivered",
-      "email_opened", "email_bounced", "order_shipped", "push_sent"]},
-    {"rule": "taken_back", "signal": null, "events": ["remove_from_cart"]},
-    {"rule": "measurement", "signal": null, "events": ["user_engagement", "scroll", "web_vital", "web_vitals", "script_error",
-      "error", "exception"]}
-  ],
-  "transitions": {
-    "nobody": {"touch": "awareness", "consider": "consideration", "decide": "decision", "purchase": "purchase",
-      "retain": "awareness", "advocate": "awareness"},
-    "awareness": {"consider": "consideration", "decide": "decision", "purchase": "purchase", "advocate": "consideration"},
-    "consideration": {"decide": "decision", "purchase": "purchase"},
-    "decision": {"purchase": "purchase"},
-    "purchase": {"decide": "decision_again*", "purchase": "purchase*", "retain": "retention", "advocate": "advocacy", "return": "retention"},
-    "retention": {"decide": "decision_again*", "purchase": "purchase*", "advocate": "advocacy"},
-    "advocacy": {"decide": "decision_again*", "purchase": "purchase*"},
-    "decision_again": {"purchase": "purchase"}
-  },
-  "timers": [
-    {"name": "decision_cooled", "state": "decision", "after_hours": 720, "to": "consideration"},
-    {"name": "decision_cooled", "state": "decision_again", "after_hours": 720, "to": "retention"}
-  ]
-}
-$document$);
+-- The documents beside these definitions (migrations/models), stored by `milepost migrate`.
+create or replace function store.put_shipped_model(document jsonb) returns void
+language sql
+as $$
+  select store.put_model(document ->> 'name', (document ->> 'version')::integer, document)
+$$;

@@ -17,14 +17,14 @@ type SqlFile = { number: number; name: string; text: string; checksum: string };
 export type Migrated = { applied: string[]; isRebuilt: boolean };
 
 export type MigrateOptions = {
-  /** Where the files lie: `NNNN_*.sql`, `definitions/NN_*.sql`, `views/NN_*.sql`. Default: the repository's migrations/. */
+  /** Where the files lie: `NNNN_*.sql`, `definitions/NN_*.sql`, `models/*.json`, `views/NN_*.sql`. Default: the repository's migrations/. */
   folder?: string;
   onProgress?: (line: string) => void;
 };
 
 /**
- * Brings a database to this version: numbered files once each and forward only, then functions (definitions/) and
- * views (views/) whole, in one transaction, when any of their files changed. Waits while another runner is at work.
+ * Brings a database to this version: numbered files once each and forward only, then functions (definitions/),
+ * shipped journey models (models/) and views (views/) whole, in one transaction, when any of their files changed. Waits while another runner is at work.
  */
 export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Promise<Migrated> {
   const folder = options.folder ?? defaultFolder;
@@ -104,8 +104,9 @@ function refuseForeignHistory(files: SqlFile[], known: Map<number, { name: strin
 
 async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean): Promise<boolean> {
   const definitions = await sqlFilesIn(join(folder, 'definitions'));
+  const models = await modelFilesIn(join(folder, 'models'));
   const views = await sqlFilesIn(join(folder, 'views'));
-  const all = [...definitions, ...views];
+  const all = [...definitions, ...models, ...views];
   if (all.length === 0) return false;
   const checksum = checksumOf(all.map((file) => `${file.name} ${file.checksum}`).join('\n'));
   await client.query(`
@@ -122,6 +123,7 @@ async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean)
     // Bodies name temporary tables and one another; whether they hold is for the tests to say.
     await client.query('set local check_function_bodies = off');
     for (const file of definitions) await runFile(client, `definitions/${file.name}`, file.text);
+    for (const file of models) await client.query('select store.put_shipped_model($1)', [file.text]);
     // Views are made anew because `create or replace view` cannot rename, reorder or drop a column.
     if (views.length > 0) await client.query('drop schema if exists journey cascade; create schema journey');
     for (const file of views) await runFile(client, `views/${file.name}`, file.text);
@@ -154,13 +156,27 @@ async function appliedIn(client: pg.PoolClient): Promise<Map<number, { name: str
   return new Map(known.rows.map(({ number, ...rest }) => [number, rest]));
 }
 
-async function sqlFilesIn(folder: string): Promise<SqlFile[]> {
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+/** The shipped journey models, one JSON document a file. */
+async function modelFilesIn(folder: string): Promise<Omit<SqlFile, 'number'>[]> {
+  const names = (await namesIn(folder)).filter((name) => name.endsWith('.json')).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(join(folder, name), 'utf8');
+      return { name: `models/${name}`, text, checksum: checksumOf(text) };
+    }),
+  );
+}
+
+function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
+}
+
+async function sqlFilesIn(folder: string): Promise<SqlFile[]> {
   const files = await Promise.all(
-    names
+    (await namesIn(folder))
       .filter((name) => name.endsWith('.sql'))
       .map(async (name): Promise<SqlFile> => {
         const number = Number(/^(\d+)_/.exec(name)?.[1] ?? Number.NaN);
