@@ -90,6 +90,7 @@ begin
     cart_id text,
     touchpoint_id uuid,
     first_touchpoint_id uuid,
+    refunded numeric,
     primary key (site_id, order_id)
   ) on commit preserve rows;
 
@@ -107,6 +108,37 @@ begin
     person_id uuid not null,
     machine store.stage_state not null,
     primary key (site_id, person_id)
+  ) on commit preserve rows;
+
+  -- What the change feed compares: persons and carts as they stood, and what became of them.
+  create temporary table if not exists work_persons_before (
+    site_id integer not null,
+    person_id uuid not null,
+    known store.persons not null,
+    transitions jsonb -- only of whoever is replayed
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_carts_before (
+    site_id integer not null,
+    cart_key uuid not null,
+    person_id uuid not null,
+    known store.carts
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_changes (
+    site_id integer not null,
+    person_id uuid,
+    type text not null,
+    subject_id text not null,
+    occurred_at timestamptz not null,
+    before jsonb,
+    after jsonb
+  ) on commit preserve rows;
+
+  -- The batches at hand that were imported.
+  create temporary table if not exists work_imports (
+    site_id integer not null,
+    batch_id bigint not null
   ) on commit preserve rows;
 
   -- Parts of days, before (weight -1) and now (weight 1).
@@ -142,6 +174,10 @@ begin
   delete from work_stages;
   delete from work_days;
   delete from work_day_parts;
+  delete from work_persons_before;
+  delete from work_carts_before;
+  delete from work_changes;
+  delete from work_imports;
 end
 $$;
 
@@ -150,7 +186,7 @@ language plpgsql
 as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_session_rows,
-    work_carts, work_stages, work_days, work_day_parts;
+    work_carts, work_stages, work_days, work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
 end
 $$;
 

@@ -53,7 +53,7 @@ begin
   insert into work_orders
   select
     at_hand.site_id, at_hand.order_id, orders.order_id is not null, orders.person_id, orders.session_id, orders.day,
-    orders.cart_id, orders.touchpoint_id, orders.first_touchpoint_id
+    orders.cart_id, orders.touchpoint_id, orders.first_touchpoint_id, orders.refunded
   from (
     select distinct work_touchpoints.site_id,
       coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),

@@ -244,6 +244,9 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_carts();
+  if store.is_live() then
+    perform store.note_carts_before();
+  end if;
 
   delete from carts
   where carts.ctid = any (array(
@@ -280,5 +283,8 @@ begin
     furthest_step = excluded.furthest_step, lines = excluded.lines, item_count = excluded.item_count, value = excluded.value,
     currency = excluded.currency, recovery_url = excluded.recovery_url, order_id = excluded.order_id, closed_at = excluded.closed_at
   where carts is distinct from excluded;
+  if store.is_live() then
+    perform store.note_carts();
+  end if;
 end
 $$;

@@ -32,6 +32,8 @@ $$;
 create or replace function store.derive_marked_persons() returns void
 language plpgsql
 as $$
+declare
+  is_told boolean := store.is_live();
 begin
   perform store.load_replays();
   perform store.derive_order_touchpoints();
@@ -45,14 +47,24 @@ begin
   perform store.collect_work_orders();
   perform store.derive_refunds();
 
+  if is_told then
+    perform store.note_persons_before();
+  end if;
   perform store.derive_sessions();
   perform store.derive_order_sessions();
   perform store.derive_carts();
   perform store.derive_stages();
+  if is_told then
+    perform store.note_stages();
+  end if;
   perform store.delete_empty_persons();
   perform store.derive_persons();
   perform store.derive_purchases();
   perform store.derive_metrics();
+  if is_told then
+    perform store.note_rest();
+    perform store.publish_changes();
+  end if;
 end
 $$;
 
@@ -158,7 +170,12 @@ begin
     delete from store.batches
     using waiting
     where batches.site_id = take_batches.site and batches.batch_id = waiting.batch_id and waiting.before < touchpoint_limit
-    returning batches.touchpoint_ids
+    returning batches.batch_id, batches.origin, batches.touchpoint_ids
+  ),
+
+  imports as (
+    insert into work_imports
+    select take_batches.site, taken.batch_id from taken where taken.origin = 'import'
   )
 
   select array_agg(unnested.touchpoint_id) into taken_touchpoints

@@ -7,6 +7,8 @@ export const touchpointsPerTransaction = 6_000;
 /** How many persons whose timers fell due one transaction takes, about. */
 const personsPerTransaction = 2_000;
 
+const changesDroppedAtOnce = 10_000;
+
 // Rows deleted from the workbench at the start of a transaction stay behind as dead ones. Truncating it costs every plan
 // that names it, so that waits until there are this many.
 const deadRowsBeforeTruncation = 30_000;
@@ -69,9 +71,17 @@ export class Deriver {
     }
   }
 
-  /** Makes the partitions of the months ahead. */
-  async makePartitions(): Promise<void> {
+  /** Makes the partitions of the months ahead, and drops changes that are older than their site keeps them. */
+  async keepHouse(): Promise<void> {
     await this.#client.query('select store.make_partitions(now())');
+    let dropped = 0;
+    do {
+      const { rows } = await this.#client.query<{ dropped: number }>(
+        'select store.drop_old_changes(now(), $1)::integer as dropped',
+        [changesDroppedAtOnce],
+      );
+      dropped = rows[0]?.dropped ?? 0;
+    } while (dropped > 0);
   }
 
   /** Closes the connection. */

@@ -14,7 +14,7 @@ export type LoopOptions = {
   pool: pg.Pool;
   log: Logger;
   metrics?: DeriveMetrics;
-  /** The first of a process also moves the clocks and makes partitions; the others help when much waits. */
+  /** The first of a process also moves the clocks and keeps house; the others help when much waits. */
   isFirst: boolean;
 };
 
@@ -34,7 +34,7 @@ const littleTouchpoints = 2_000;
 // A helper would cost more than it brings while less than this waits.
 const leastForHelpers = 6_000;
 const clockMilliseconds = 500;
-const partitionMilliseconds = 3_600_000;
+const houseMilliseconds = 3_600_000;
 const longestBackoffMilliseconds = 5_000;
 
 /** One deriver, at work until stopped. PostgreSQL may go away and come back; nothing is lost by that. */
@@ -43,7 +43,7 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
   let deriver: Deriver | undefined;
   let backoffMilliseconds = 100;
   let clockAt = 0;
-  let partitionAt = Date.now() + partitionMilliseconds;
+  let houseAt = Date.now() + houseMilliseconds;
   let interrupt = new AbortController();
   let onIdle: (() => void)[] = [];
 
@@ -70,9 +70,9 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
       clockAt = Date.now() + clockMilliseconds;
       await housekeeper.advanceClocks();
     }
-    if (Date.now() >= partitionAt) {
-      partitionAt = Date.now() + partitionMilliseconds;
-      await housekeeper.makePartitions();
+    if (Date.now() >= houseAt) {
+      houseAt = Date.now() + houseMilliseconds;
+      await housekeeper.keepHouse();
     }
   }
 

@@ -1,0 +1,393 @@
+-- The change feed (SEMANTICS 12). What stood before is noted while derivation is at work, compared with what stands after,
+-- and published at its end, in one row a change.
+
+-- Whether the derived tables in sight are the live ones, not the temporary twins of a rebuild: those tell nobody.
+create or replace function store.is_live() returns boolean
+language sql stable
+return to_regclass('persons') = 'store.persons'::regclass;
+
+create or replace function store.transition_told(transition store.stage_transitions) returns jsonb
+language sql immutable
+return jsonb_strip_nulls(jsonb_build_object(
+  'transition_id', transition.transition_id, 'transition_number', transition.transition_number,
+  'journey_number', transition.journey_number, 'from_stage', transition.from_stage, 'to_stage', transition.to_stage,
+  'occurred_at', transition.occurred_at, 'cause', transition.cause, 'touchpoint_id', transition.touchpoint_id,
+  'signal', transition.signal, 'rule', transition.rule, 'direction', transition.direction,
+  'skipped_stages', to_jsonb(transition.skipped_stages), 'model_version', transition.model_version
+));
+
+create or replace function store.cart_told(cart store.carts) returns jsonb
+language sql immutable
+return jsonb_strip_nulls(jsonb_build_object(
+  'cart_id', cart.cart_id, 'state', cart.state, 'last_activity_at', cart.last_activity_at, 'abandoned_at', cart.abandoned_at,
+  'abandonment_count', cart.abandonment_count, 'furthest_step', cart.furthest_step, 'lines', cart.lines,
+  'item_count', cart.item_count, 'value', cart.value, 'currency', cart.currency, 'order_id', cart.order_id
+));
+
+-- Persons of whom anything may change, as they stood: whoever is replayed, or tells something of themselves.
+create or replace function store.note_persons_before() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_persons_before
+  select at_hand.site_id, at_hand.person_id, persons.known, transitions.told
+  from (
+    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed
+    from work_persons
+    where work_persons.is_replayed
+    union all
+    select distinct work_touchpoints.site_id, work_touchpoints.person_id, false
+    from work_touchpoints
+    join work_persons
+      on work_persons.site_id = work_touchpoints.site_id and work_persons.person_id = work_touchpoints.person_id
+    where work_touchpoints.traits is not null and not work_persons.is_replayed
+  ) as at_hand
+  cross join lateral (
+    select persons as known
+    from persons
+    where persons.site_id = at_hand.site_id and persons.person_id = at_hand.person_id
+    offset 0
+  ) as persons
+  left join lateral (
+    select jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number) as told
+    from stage_transitions
+    where at_hand.is_replayed
+      and stage_transitions.site_id = at_hand.site_id and stage_transitions.person_id = at_hand.person_id
+    offset 0
+  ) as transitions on true;
+end
+$$;
+
+-- Where somebody stands, told before persons are written: `stage.changed` where stage, journey or its instant are others,
+-- `transition.corrected` where only the past is.
+create or replace function store.note_stages() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  with moved as (
+    select work_stages.site_id, work_stages.person_id, work_stages.machine, work_persons.is_replayed, persons.stage,
+      persons.journey_number, persons.since, persons.furthest
+    from work_persons
+    join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
+    left join lateral (
+      select persons.stage, persons.journey_number, persons.since, persons.furthest
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      offset 0
+    ) as persons on true
+    where work_persons.is_replayed or cardinality((work_stages.machine).moves) > 0
+  )
+
+  select moved.site_id, moved.person_id, 'stage.changed', coalesce(latest.transition_id, moved.person_id)::text,
+    coalesce(latest.occurred_at, moved.since),
+    case when moved.stage is not null then jsonb_build_object(
+      'stage', moved.stage, 'furthest_stage', model_machines.stages[moved.furthest],
+      'journey_number', moved.journey_number, 'since', moved.since) end,
+    case when latest.transition_id is not null then jsonb_build_object(
+      'stage', latest.to_stage, 'furthest_stage', model_machines.stages[(moved.machine).furthest],
+      'journey_number', latest.journey_number, 'since', latest.occurred_at, 'transition', store.transition_told(latest)) end
+  from moved
+  join work_sites on work_sites.site_id = moved.site_id
+  join store.model_machines
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+  left join lateral (
+    select stage_transitions.*
+    from stage_transitions
+    where stage_transitions.site_id = moved.site_id and stage_transitions.person_id = moved.person_id
+      and stage_transitions.transition_number = (moved.machine).transition_count
+    offset 0
+  ) as latest on true
+  where (moved.stage, moved.journey_number, moved.since)
+    is distinct from (latest.to_stage, latest.journey_number, latest.occurred_at);
+
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select corrected.site_id, corrected.person_id, 'transition.corrected', corrected.person_id::text,
+    (select min((told.transition ->> 'occurred_at')::timestamptz)
+      from jsonb_array_elements(coalesce(corrected.gone, '[]') || coalesce(corrected.come, '[]')) as told (transition)),
+    corrected.gone, corrected.come
+  from (
+    select work_persons_before.site_id, work_persons_before.person_id,
+      store.elements_missing(work_persons_before.transitions, now.transitions) as gone,
+      store.elements_missing(now.transitions, work_persons_before.transitions) as come
+    from work_persons_before
+    cross join lateral (
+      select jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number) as transitions
+      from stage_transitions
+      where stage_transitions.site_id = work_persons_before.site_id
+        and stage_transitions.person_id = work_persons_before.person_id
+      offset 0
+    ) as now
+    where work_persons_before.transitions is not null and work_persons_before.transitions is distinct from now.transitions
+      and not exists (
+        select from work_changes
+        where work_changes.site_id = work_persons_before.site_id and work_changes.person_id = work_persons_before.person_id
+          and work_changes.type = 'stage.changed'
+      )
+  ) as corrected;
+end
+$$;
+
+-- The elements of one JSON array that another has not; null for none.
+create or replace function store.elements_missing(elements jsonb, present jsonb) returns jsonb
+language sql immutable
+return (
+  select jsonb_agg(listed.element order by listed.position)
+  from jsonb_array_elements(elements) with ordinality as listed (element, position)
+  where listed.element not in (select others.element from jsonb_array_elements(coalesce(present, '[]')) as others (element))
+);
+
+-- The carts that are about to be written, and all of whoever is replayed, as they stood.
+create or replace function store.note_carts_before() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_carts_before
+  select before.site_id, before.cart_key, before.person_id, before.known
+  from (
+    select work_carts.site_id, (work_carts.cart).cart_key as cart_key, work_carts.person_id, carts.known
+    from work_carts
+    left join lateral (
+      select carts as known
+      from carts
+      where carts.site_id = work_carts.site_id and carts.cart_key = (work_carts.cart).cart_key
+      offset 0
+    ) as carts on true
+    union all
+    select work_persons.site_id, carts.cart_key, work_persons.person_id, carts.known
+    from work_persons
+    cross join lateral (
+      select carts.cart_key, carts as known
+      from carts
+      where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+      offset 0
+    ) as carts
+    where work_persons.is_replayed
+      and not exists (
+        select from work_carts
+        where work_carts.site_id = work_persons.site_id and (work_carts.cart).cart_key = carts.cart_key
+      )
+  ) as before;
+end
+$$;
+
+-- What became of them.
+create or replace function store.note_carts() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select compared.site_id, compared.person_id,
+    case when (compared.now).state = 'recovered' and (compared.known).state is distinct from 'recovered' then 'cart.recovered'
+      else 'cart.changed' end,
+    compared.cart_key::text,
+    greatest((compared.now).last_activity_at, (compared.now).abandoned_at, (compared.now).closed_at,
+      case when compared.now is null then (compared.known).last_activity_at end),
+    compared.told_before, compared.told_now
+  from (
+    select work_carts_before.site_id, work_carts_before.cart_key,
+      coalesce((carts.now).person_id, work_carts_before.person_id) as person_id, work_carts_before.known, carts.now,
+      case when not (work_carts_before.known is null) then store.cart_told(work_carts_before.known) end as told_before,
+      case when not (carts.now is null) then store.cart_told(carts.now) end as told_now
+    from work_carts_before
+    left join lateral (
+      select carts as now
+      from carts
+      where carts.site_id = work_carts_before.site_id and carts.cart_key = work_carts_before.cart_key
+      offset 0
+    ) as carts on true
+  ) as compared
+  where compared.told_before is distinct from compared.told_now;
+end
+$$;
+
+-- Orders placed and refunded, persons changed and merged, opinions given.
+create or replace function store.note_rest() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select compared.site_id, compared.person_id, compared.type, compared.order_id, compared.occurred_at,
+    case when compared.type = 'order.refunded' then jsonb_build_object('refunded', compared.refunded_before) end,
+    jsonb_strip_nulls(jsonb_build_object('gross', compared.gross, 'refunded', compared.refunded,
+      'net', compared.gross - compared.refunded, 'currency', compared.currency, 'source', compared.source,
+      'channel', compared.channel, 'cart_id', compared.cart_id))
+  from (
+    select orders.*, coalesce(work_orders.refunded, 0) as refunded_before, types.type
+    from work_orders
+    cross join lateral (
+      select orders.*
+      from orders
+      where orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
+      offset 0
+    ) as orders
+    cross join lateral (
+      select 'order.placed' as type where not work_orders.is_known
+      union all
+      select 'order.refunded' where orders.refunded is distinct from coalesce(work_orders.refunded, 0)
+    ) as types
+  ) as compared;
+
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select work_persons_before.site_id, work_persons_before.person_id, 'person.changed', work_persons_before.person_id::text,
+    persons.last_seen_at,
+    jsonb_strip_nulls(jsonb_build_object('user_id', (work_persons_before.known).user_id, 'traits', (work_persons_before.known).traits)),
+    jsonb_strip_nulls(jsonb_build_object('user_id', persons.user_id, 'traits', persons.traits))
+  from work_persons_before
+  cross join lateral (
+    select persons.*
+    from persons
+    where persons.site_id = work_persons_before.site_id and persons.person_id = work_persons_before.person_id
+    offset 0
+  ) as persons
+  where (persons.user_id, persons.traits) is distinct from ((work_persons_before.known).user_id, (work_persons_before.known).traits);
+
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select work_persons_before.site_id, survivors.person_id, 'person.merged', work_persons_before.person_id::text,
+    (work_persons_before.known).last_seen_at,
+    jsonb_build_object('from', work_persons_before.person_id), jsonb_build_object('into', survivors.person_id)
+  from work_persons_before
+  left join lateral (
+    select true as is_there
+    from persons
+    where persons.site_id = work_persons_before.site_id and persons.person_id = work_persons_before.person_id
+    offset 0
+  ) as still on true
+  cross join lateral (
+    select identities.person_id
+    from identities
+    where identities.site_id = work_persons_before.site_id and identities.former_person_id = work_persons_before.person_id
+    order by identities.identity_id
+    limit 1
+  ) as survivors
+  where still.is_there is null;
+
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select work_touchpoints.site_id, work_touchpoints.person_id, 'feedback.received', work_touchpoints.touchpoint_id::text,
+    work_touchpoints.occurred_at, null,
+    jsonb_build_object('name', work_touchpoints.name) || coalesce(work_touchpoints.properties, '{}')
+  from work_touchpoints
+  where work_touchpoints.is_new and work_touchpoints.is_activity
+    and work_touchpoints.name in ('survey_answered', 'review_submitted');
+end
+$$;
+
+-- Writes what was noted into the feed: all of a person that ends in a merge, the merge, then the rest in the order of time.
+create or replace function store.publish_changes() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  -- Of a person that is gone the merge alone is told; what became of their carts is told of whoever has them now.
+  update work_changes
+  set person_id = merge.person_id
+  from work_changes as merge
+  where merge.type = 'person.merged' and merge.site_id = work_changes.site_id
+    and work_changes.person_id::text = merge.subject_id and work_changes.type in ('cart.changed', 'cart.recovered');
+  delete from work_changes
+  using work_changes as merge
+  where merge.type = 'person.merged' and merge.site_id = work_changes.site_id
+    and work_changes.person_id::text = merge.subject_id;
+
+  with counted as materialized (
+    select work_changes.site_id, count(*) as change_count from work_changes group by work_changes.site_id
+  ),
+
+  feeds as (
+    insert into store.feeds (site_id, last_cursor)
+    select counted.site_id, counted.change_count from counted order by counted.site_id
+    on conflict (site_id) do update set last_cursor = feeds.last_cursor + excluded.last_cursor
+    returning feeds.site_id, feeds.last_cursor
+  )
+
+  insert into store.changes (site_id, cursor, type, person_id, subject_id, occurred_at, origin, before, after)
+  select work_changes.site_id,
+    feeds.last_cursor - counted.change_count + row_number() over (
+      partition by work_changes.site_id
+      order by work_changes.type <> 'person.merged', work_changes.occurred_at, work_changes.subject_id, work_changes.type
+    ),
+    work_changes.type, work_changes.person_id, work_changes.subject_id, work_changes.occurred_at,
+    coalesce(origins.origin, 'live'), work_changes.before, work_changes.after
+  from work_changes
+  join counted on counted.site_id = work_changes.site_id
+  join feeds on feeds.site_id = work_changes.site_id
+  left join (
+    select work_persons.site_id, work_persons.person_id,
+      case
+        when bool_and(imported.batch_id is not null) filter (where work_touchpoints.is_new) then 'import'
+        when exists (
+          select from work_changes as merge
+          where merge.type = 'person.merged' and merge.site_id = work_persons.site_id and merge.person_id = work_persons.person_id
+        ) then 'merge'
+        when work_persons.is_replayed then 'late'
+        else 'live'
+      end as origin
+    from work_persons
+    left join work_touchpoints
+      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+    left join work_imports as imported
+      on imported.site_id = work_touchpoints.site_id and imported.batch_id = work_touchpoints.batch_id
+    group by work_persons.site_id, work_persons.person_id, work_persons.is_replayed
+  ) as origins on origins.site_id = work_changes.site_id and origins.person_id = work_changes.person_id;
+end
+$$;
+
+-- Publishes one change from outside of derivation. Answers its cursor.
+create or replace function store.publish_change(
+  site integer, type text, person uuid, subject_id text, occurred_at timestamptz, origin text, before jsonb, after jsonb
+) returns bigint
+language plpgsql
+as $$
+declare
+  the_cursor bigint;
+begin
+  insert into store.feeds (site_id, last_cursor) values (site, 1)
+  on conflict (site_id) do update set last_cursor = feeds.last_cursor + 1
+  returning last_cursor into the_cursor;
+  insert into store.changes (site_id, cursor, type, person_id, subject_id, occurred_at, origin, before, after)
+  values (site, the_cursor, publish_change.type, person, publish_change.subject_id, publish_change.occurred_at,
+    publish_change.origin, publish_change.before, publish_change.after);
+  return the_cursor;
+end
+$$;
+
+-- Drops changes older than the site keeps them, at most `row_limit` a call. Answers how many.
+create or replace function store.drop_old_changes(now timestamptz, row_limit integer) returns bigint
+language plpgsql
+as $$
+declare
+  old record;
+  dropped bigint := 0;
+begin
+  for old in
+    select feeds.site_id, sites.changes_kept, feeds.dropped_cursor
+    from store.feeds
+    join store.sites on sites.site_id = feeds.site_id
+  loop
+    -- recorded_at grows with the cursor, so the oldest come first
+    with gone as (
+      delete from store.changes
+      where changes.site_id = old.site_id and changes.cursor > old.dropped_cursor
+        and changes.cursor <= old.dropped_cursor + row_limit and changes.recorded_at < now - old.changes_kept
+      returning changes.cursor
+    ),
+
+    counted as (select count(*) as gone_count, max(gone.cursor) as last_gone from gone),
+
+    marked as (
+      update store.feeds
+      set dropped_cursor = counted.last_gone
+      from counted
+      where feeds.site_id = old.site_id and counted.last_gone is not null
+    )
+
+    select dropped + counted.gone_count into dropped from counted;
+  end loop;
+  return dropped;
+end
+$$;
