@@ -122,8 +122,10 @@ export function createTracker(options: TrackerOptions): Tracker {
     };
 
   function leave() {
+    // before the first view there is nothing to leave
+    if (!viewed) return;
     emit('leave');
-    const engaged = page && engagement.take();
+    const engaged = engagement.take();
     const properties = { engagement_time_msec: engaged };
     // it belongs to the page it was spent on, which the address may no longer say
     if (engaged) add({ name: 'user_engagement', properties }, { page: viewed });
@@ -187,8 +189,6 @@ export function createTracker(options: TrackerOptions): Tracker {
   options.plugins?.forEach(page ? tracker.use : (plugin) => offer(plugin.server));
   if (options.beforeSend) filters.push(options.beforeSend);
   if (page) {
-    // a plug-in may have set the address right
-    viewed = pageOf(referrer);
     const isAuto = options.pageViews !== 'manual';
     // the last moment there may be, and it may come twice for one end
     const onHide = () => {
@@ -218,7 +218,7 @@ export function createTracker(options: TrackerOptions): Tracker {
         viewPage();
       });
       viewPage();
-    }
+    } else viewed = pageOf(referrer);
     engagement.update();
   }
   sender.wake();
