@@ -6,8 +6,9 @@ create or replace function store.is_live() returns boolean
 language sql stable
 return to_regclass('persons') = 'store.persons'::regclass;
 
+-- Stable, as jsonb_build_object is: declared immutable it would not be inlined.
 create or replace function store.transition_told(transition store.stage_transitions) returns jsonb
-language sql immutable
+language sql stable
 return jsonb_strip_nulls(jsonb_build_object(
   'transition_id', transition.transition_id, 'transition_number', transition.transition_number,
   'journey_number', transition.journey_number, 'from_stage', transition.from_stage, 'to_stage', transition.to_stage,
@@ -17,7 +18,7 @@ return jsonb_strip_nulls(jsonb_build_object(
 ));
 
 create or replace function store.cart_told(cart store.carts) returns jsonb
-language sql immutable
+language sql stable
 return jsonb_strip_nulls(jsonb_build_object(
   'cart_id', cart.cart_id, 'state', cart.state, 'last_activity_at', cart.last_activity_at, 'abandoned_at', cart.abandoned_at,
   'abandonment_count', cart.abandonment_count, 'furthest_step', cart.furthest_step, 'lines', cart.lines,
@@ -312,28 +313,31 @@ begin
       order by work_changes.type <> 'person.merged', work_changes.occurred_at, work_changes.subject_id, work_changes.type
     ),
     work_changes.type, work_changes.person_id, work_changes.subject_id, work_changes.occurred_at,
-    coalesce(origins.origin, 'live'), work_changes.before, work_changes.after
+    case
+      when imported.person_id is not null then 'import'
+      when merged.person_id is not null then 'merge'
+      when work_persons.is_replayed then 'late'
+      else 'live'
+    end,
+    work_changes.before, work_changes.after
   from work_changes
   join counted on counted.site_id = work_changes.site_id
   join feeds on feeds.site_id = work_changes.site_id
+  left join work_persons
+    on work_persons.site_id = work_changes.site_id and work_persons.person_id = work_changes.person_id
   left join (
-    select work_persons.site_id, work_persons.person_id,
-      case
-        when bool_and(imported.batch_id is not null) filter (where work_touchpoints.is_new) then 'import'
-        when exists (
-          select from work_changes as merge
-          where merge.type = 'person.merged' and merge.site_id = work_persons.site_id and merge.person_id = work_persons.person_id
-        ) then 'merge'
-        when work_persons.is_replayed then 'late'
-        else 'live'
-      end as origin
-    from work_persons
-    left join work_touchpoints
-      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    left join work_imports as imported
-      on imported.site_id = work_touchpoints.site_id and imported.batch_id = work_touchpoints.batch_id
-    group by work_persons.site_id, work_persons.person_id, work_persons.is_replayed
-  ) as origins on origins.site_id = work_changes.site_id and origins.person_id = work_changes.person_id;
+    select distinct merges.site_id, merges.person_id from work_changes as merges where merges.type = 'person.merged'
+  ) as merged on merged.site_id = work_changes.site_id and merged.person_id = work_changes.person_id
+  -- persons of whom everything new was imported
+  left join (
+    select work_touchpoints.site_id, work_touchpoints.person_id
+    from work_touchpoints
+    left join work_imports
+      on work_imports.site_id = work_touchpoints.site_id and work_imports.batch_id = work_touchpoints.batch_id
+    where work_touchpoints.is_new and exists (select from work_imports)
+    group by work_touchpoints.site_id, work_touchpoints.person_id
+    having bool_and(work_imports.batch_id is not null)
+  ) as imported on imported.site_id = work_changes.site_id and imported.person_id = work_changes.person_id;
 end
 $$;
 
