@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 import { builtSdk } from '../../../packages/sdk/test/support/built.ts';
@@ -39,14 +39,29 @@ export async function size(report: Report, { peers }: { peers: readonly string[]
       bar: { below },
       details: {
         ...ofFile(file),
-        ...(isCore && { parts: Object.fromEntries(partsOf(dist).map((part) => [part, ofFile(part)])) }),
+        ...(isCore && { esm: ofFile('milepost.esm.js'), parts: partsOf(dist) }),
         ...(isCore && { peers: others }),
       },
     });
   }
 }
 
-/** The modules of the package beside the core: what a bundler would add for each. */
-function partsOf(dist: string): string[] {
-  return readdirSync(dist).filter((file) => file.endsWith('.esm.js'));
+/** What importing a part alone brings, by its name: its own module and the pieces it shares with others. */
+function partsOf(dist: string): Record<string, ReturnType<typeof sizesOf>> {
+  const files = readdirSync(dist).filter((file) => file.endsWith('.esm.js') && !file.startsWith('milepost'));
+  return Object.fromEntries(
+    files.map((file) => [
+      file.replace('.esm.js', ''),
+      sizesOf(Buffer.from(textOf(join(dist, file), new Set()))),
+    ]),
+  );
+}
+
+/** A module and all it imports; what it loads on demand (`import(…)`) is left out. */
+function textOf(file: string, seen: Set<string>): string {
+  if (seen.has(file)) return '';
+  seen.add(file);
+  const text = readFileSync(file, 'utf8');
+  const imported = [...text.matchAll(/(?:from|import)"(\.{1,2}\/[^"]+)"/g)];
+  return imported.map(([, path]) => textOf(join(dirname(file), path!), seen)).join('') + text;
 }
