@@ -7,8 +7,8 @@ import { snippet } from './src/snippet.ts';
 // bytes of 5,120. The order is one that compresses well. What a page, a plug-in, the browser or the collector knows
 // (`track`, `store`, `sent_at`, …) must never stand here.
 const ownNames =
-  'own losses lose sendNow update isRefused take wipe verdicts forget retryAfterMs outbox prune maxBytes ' +
-  'text canSend waiting inMs wake retry maxEntries read inFlight whose sentAt drop enqueue settle mayKeep';
+  'own outbox lose retry verdicts isRefused forget wipe canSend take enqueue maxBytes prune losses text ' +
+  'retryAfterMs waiting inMs wake mayKeep maxEntries inFlight drop whose sentAt update read settle sendNow';
 // the loader's own letters are q, o and t
 const letters = 'abcdefghiklmnprsuvwxyBFILNTVZ';
 const shortNames = Object.fromEntries(ownNames.split(' ').map((name, index) => [`$${name}`, letters[index]]));

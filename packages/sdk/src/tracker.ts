@@ -79,14 +79,17 @@ export function createTracker(options: TrackerOptions): Tracker {
   const listeners: [PageMoment, () => void][] = [];
   const emit = (moment: PageMoment) => listeners.forEach(([wanted, run]) => wanted === moment && run());
 
-  function add(event: Partial<Touchpoint>, place?: object) {
+  /** The first page view, which has a task of its own, so that slow devices have two short ones. */
+  let first: (() => void) | undefined;
+
+  function add(event: Partial<Touchpoint>, place?: object, time = now()) {
     if (consentState() === 'denied') return;
+    first?.();
     // nobody has seen the page yet; when somebody does, it happens then
     if (page?.prerendering) {
       page.addEventListener('prerenderingchange', () => add(event, place), { once: true });
       return;
     }
-    const time = now();
     const id = uuid(time);
     let kept: Touchpoint | null | undefined = {
       id,
@@ -122,8 +125,6 @@ export function createTracker(options: TrackerOptions): Tracker {
     };
 
   function leave() {
-    // before the first view there is nothing to leave
-    if (!viewed) return;
     emit('leave');
     const engaged = engagement.take();
     const properties = { engagement_time_msec: engaged };
@@ -165,14 +166,13 @@ export function createTracker(options: TrackerOptions): Tracker {
       emit('consent');
     },
     flush: (timeoutMs) => sender.flush(timeoutMs),
-    use: (plugin) => offer(plugin(api)),
+    use: (plugin) => offer(page ? plugin(api) : plugin.server),
   };
 
   function offer(methods: object | void) {
     for (const name in methods as object) tracker[name as 'page'] = guarded(methods![name as never]);
   }
 
-  if (!writeKey) warn('writeKey is missing');
   offer(tracker);
   const api: PluginApi = {
     ...visitor,
@@ -186,7 +186,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     consent: consentState,
     warn,
   };
-  options.plugins?.forEach(page ? tracker.use : (plugin) => offer(plugin.server));
+  options.plugins?.forEach(tracker.use);
   if (options.beforeSend) filters.push(options.beforeSend);
   if (page) {
     const isAuto = options.pageViews !== 'manual';
@@ -217,8 +217,16 @@ export function createTracker(options: TrackerOptions): Tracker {
         referrer = viewed!.url;
         viewPage();
       });
-      viewPage();
-    } else viewed = pageOf(referrer);
+      const time = now();
+      first = () => {
+        first = undefined;
+        viewed = pageOf(referrer);
+        add({ type: 'page' }, undefined, time);
+        emit('view');
+      };
+      setTimeout(() => first?.());
+    }
+    viewed = pageOf(referrer);
     engagement.update();
   }
   sender.wake();
