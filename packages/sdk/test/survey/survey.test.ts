@@ -169,3 +169,24 @@ test('who is not in the sample is not asked, but can be by the shop', async () =
   );
   await shown(page);
 });
+
+test('what is to be shown before the page has a body waits for it', async () => {
+  pages.files.set(
+    '/',
+    `<!doctype html><title>x</title>${html().replace(/<h1>.*<\/a>/s, '')}<script src="/slow.js"></script><p>text`,
+  );
+  let goOn = () => {};
+  await pages.context.route('**/slow.js', async (route) => {
+    await new Promise<void>((resolve) => (goOn = resolve));
+    await route.fulfill({ body: '' });
+  });
+  const page = await pages.context.newPage();
+  const warnings: string[] = [];
+  page.on('console', (message) => warnings.push(message.text()));
+  void page.goto(pages.url);
+  await until('the page view', () => pages.sink.named('page').length > 0);
+  expect(await page.evaluate(() => document.body)).toBeNull();
+  goOn();
+  await shown(page);
+  expect(warnings).toEqual([]);
+});

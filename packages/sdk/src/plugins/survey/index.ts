@@ -65,6 +65,11 @@ export function survey(options: SurveyOptions): Plugin<SurveyMethods> {
 
     async function ask() {
       const { isOpen, openSurvey } = await import('./widget.ts');
+      if (document.readyState === 'loading') {
+        await new Promise((resolve) =>
+          document.addEventListener('DOMContentLoaded', resolve, { once: true }),
+        );
+      }
       // another tab may have asked meanwhile
       if (isOpen() || isAnswered()) return;
       remember('shown');
