@@ -244,6 +244,7 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_carts();
+  perform store.recover_carts();
   if store.is_live() then
     perform store.note_carts_before();
   end if;

@@ -54,9 +54,12 @@ create or replace function store.derive_persons() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
+declare
+  is_live boolean := store.is_live();
 begin
   insert into persons (
-    site_id, person_id, user_id, first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
+    site_id, person_id, user_id, product_seen_at,
+    first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
     state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at
   )
   with seen as (
@@ -69,7 +72,9 @@ begin
         order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
         filter (where work_touchpoints.is_activity))[1] as first_activity_id,
       (array_agg(work_touchpoints.identity_id))[1] as identity_id,
-      bool_or(work_touchpoints.traits is not null) as has_traits
+      bool_or(work_touchpoints.traits is not null) as has_traits,
+      max(work_touchpoints.occurred_at)
+        filter (where work_touchpoints.name = 'view_item' and work_touchpoints.is_activity) as product_seen_at
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
@@ -86,6 +91,7 @@ begin
         and identities.user_id is not null
       limit 1
     ) end,
+    browsing.product_seen_at,
     case when work_persons.is_replayed then seen.first_seen_at else coalesce(persons.first_seen_at, seen.first_seen_at) end,
     coalesce((seen.last_key).at, persons.last_seen_at),
     coalesce((seen.last_key).sequence, persons.last_sequence),
@@ -113,6 +119,7 @@ begin
     end
   from work_persons
   join work_sites on work_sites.site_id = work_persons.site_id
+  join store.sites on sites.site_id = work_persons.site_id
   join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
   join store.model_machines
     on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
@@ -131,15 +138,30 @@ begin
     where work_carts.site_id = work_persons.site_id and work_carts.person_id = work_persons.person_id
   ) as cart_timers on true
   cross join lateral (
+    select latest.product_seen_at,
+      case when latest.product_seen_at is not null
+        then greatest((work_stages.machine).last_signal_at, latest.product_seen_at) + sites.browse_delay end as due_at
+    from (
+      select case when work_persons.is_replayed then seen.product_seen_at
+        else greatest(persons.product_seen_at, seen.product_seen_at) end as product_seen_at
+    ) as latest
+  ) as browsing
+  cross join lateral (
     select least(
       cart_timers.due_at,
       (work_stages.machine).last_signal_at
-        + model_machines.timer_seconds[nullif((work_stages.machine).state, 0)] * interval '1 second'
+        + model_machines.timer_seconds[nullif((work_stages.machine).state, 0)] * interval '1 second',
+      -- A wait that is over was looked at, unless it has only just come to light, and not too late for a trigger.
+      case when browsing.due_at > work_sites.as_of
+        or (is_live and browsing.due_at > work_sites.as_of - sites.trigger_stale_after
+          and browsing.due_at is distinct from greatest(persons.last_signal_at, persons.product_seen_at) + sites.browse_delay)
+      then browsing.due_at end
     ) as next_due_at
   ) as due
   where seen.person_id is not null or (persons.person_id is not null and not work_persons.is_replayed)
   on conflict (site_id, person_id) do update set
-    user_id = excluded.user_id, first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+    user_id = excluded.user_id, product_seen_at = excluded.product_seen_at,
+    first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
     last_sequence = excluded.last_sequence, last_touchpoint_id = excluded.last_touchpoint_id,
     first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
     furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,

@@ -188,7 +188,9 @@ begin
     compared.cart_key::text,
     greatest((compared.now).last_activity_at, (compared.now).abandoned_at, (compared.now).closed_at,
       case when compared.now is null then (compared.known).last_activity_at end),
-    compared.told_before, compared.told_now
+    compared.told_before,
+    compared.told_now || case when (compared.now).state = 'recovered' then jsonb_build_object('trigger_id',
+      store.recovering_trigger(compared.site_id, compared.cart_key, (compared.now).closed_at)) else '{}' end
   from (
     select work_carts_before.site_id, work_carts_before.cart_key,
       coalesce((carts.now).person_id, work_carts_before.person_id) as person_id, work_carts_before.known, carts.now,

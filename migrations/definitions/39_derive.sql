@@ -53,6 +53,9 @@ begin
   perform store.derive_sessions();
   perform store.derive_order_sessions();
   perform store.derive_carts();
+  if is_told then
+    perform store.derive_triggers();
+  end if;
   perform store.derive_stages();
   if is_told then
     perform store.note_stages();
@@ -208,6 +211,7 @@ language plpgsql
 as $$
 declare
   reached timestamptz := target;
+  browsers uuid[];
 begin
   if is_patient then
     perform store.lock_site(site);
@@ -240,7 +244,11 @@ begin
   from persons
   where persons.site_id = site and persons.next_due_at <= reached;
   if found then
+    browsers := store.browse_candidates(site, reached);
     perform store.derive_work();
+    if browsers is not null then
+      perform store.arm_browse_triggers(site, browsers);
+    end if;
   end if;
   return reached;
 end

@@ -17,7 +17,7 @@ comment on view journey.changes is
 comment on column journey.changes.site_id is 'The site, the tenant the row belongs to.';
 comment on column journey.changes.cursor is 'Place in the site''s feed: 1, 2, 3 … without gaps, in the order in which changes became visible.';
 comment on column journey.changes.type is
-  'stage.changed, transition.corrected, person.changed, person.merged, cart.changed, cart.recovered, order.placed, order.refunded or feedback.received.';
+  'stage.changed, transition.corrected, person.changed, person.merged, cart.changed, cart.recovered, cart.abandoned, checkout.abandoned, browse.abandoned, order.placed, order.refunded or feedback.received.';
 comment on column journey.changes.person_id is 'The person concerned; after a merge the one that stays.';
 comment on column journey.changes.subject_id is
   'What changed: the transition, cart, order, touchpoint or person; of a merge the person that is gone.';

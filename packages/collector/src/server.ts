@@ -12,6 +12,7 @@ import { Closing } from './closing.ts';
 import { createLog } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { Refusal } from './refusal.ts';
+import { collectorIdOf, startWatermark } from './triggers/watermark.ts';
 import { startWriter } from './write/writer.ts';
 
 /** A collector at work. */
@@ -57,6 +58,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         })
       : null;
     if (buffer) closing.add(() => buffer.close());
+
+    if (buffer) {
+      const collectorId = collectorIdOf(config.buffer);
+      const watermark = await startWatermark({ collectorId, buffer, pool, log });
+      closing.add(() => watermark.stop());
+    }
 
     let derive: DeriveLoop | undefined;
     if (config.roles.has('derive')) {

@@ -18,6 +18,9 @@ type Options = {
   checkoutDelay?: string;
   cartExpiry?: string;
   lapsedAfter?: string;
+  triggerStep?: string[];
+  browseDelay?: string;
+  triggerCap?: string;
 };
 
 /** `milepost site create|list|update|rotate-secret`. */
@@ -113,7 +116,14 @@ function withSettings(command: Command): Command {
     .option('--cart-delay <time>', 'idle time until a cart is abandoned', duration)
     .option('--checkout-delay <time>', 'the same once checkout has begun', duration)
     .option('--cart-expiry <time>', 'idle time until an abandoned cart expires', duration)
-    .option('--lapsed-after <time>', 'time without a signal until a customer counts as lapsed', duration);
+    .option('--lapsed-after <time>', 'time without a signal until a customer counts as lapsed', duration)
+    .option(
+      '--trigger-step <time>',
+      "when a message about an abandoned cart is due, counted from the abandonment; repeat for more (default: '0 minutes' alone)",
+      durations,
+    )
+    .option('--browse-delay <time>', 'time without a signal after a product seen', duration)
+    .option('--trigger-cap <time>', 'least time between two first messages to a person', duration);
 }
 
 function settingsOf(options: Options): SiteSettings {
@@ -129,8 +139,15 @@ function settingsOf(options: Options): SiteSettings {
     checkout_delay: options.checkoutDelay,
     cart_expiry: options.cartExpiry,
     lapsed_after: options.lapsedAfter,
+    trigger_steps: options.triggerStep,
+    browse_delay: options.browseDelay,
+    trigger_cap_window: options.triggerCap,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+function durations(text: string, before: string[] = []): string[] {
+  return [...before, duration(text)];
 }
 
 function currency(text: string): string {

@@ -18,6 +18,13 @@ export type SiteSettings = Partial<{
   cart_expiry: string;
   self_recovery_window: string;
   lapsed_after: string;
+  trigger_steps: string[];
+  browse_delay: string;
+  trigger_cap_window: string;
+  higher_tier_window: string;
+  trigger_stale_after: string;
+  recovery_window: string;
+  collector_silence_limit: string;
   is_refund_by_write_key_accepted: boolean;
   oldest_live_touchpoint: string;
   model_name: string;
@@ -40,11 +47,29 @@ const columns = [
   'cart_expiry',
   'self_recovery_window',
   'lapsed_after',
+  'trigger_steps',
+  'browse_delay',
+  'trigger_cap_window',
+  'higher_tier_window',
+  'trigger_stale_after',
+  'recovery_window',
+  'collector_silence_limit',
   'is_refund_by_write_key_accepted',
   'oldest_live_touchpoint',
   'model_name',
   'model_version',
 ] as const satisfies readonly (keyof SiteSettings)[];
+
+/** Settings that say when something falls due. */
+const decidesDue: ReadonlySet<keyof SiteSettings> = new Set([
+  'cart_delay',
+  'checkout_delay',
+  'cart_expiry',
+  'browse_delay',
+  'trigger_steps',
+  'model_name',
+  'model_version',
+]);
 
 function given(settings: SiteSettings) {
   return columns.filter((column) => settings[column] !== undefined);
@@ -78,8 +103,11 @@ export async function createSite(db: pg.Pool, settings: SiteSettings & { name: s
 /** Changes settings of a site; false where there is no such site. */
 export async function updateSite(db: pg.Pool, siteId: number, settings: SiteSettings): Promise<boolean> {
   const named = given(settings);
-  const changes = named.map((column, index) => `${column} = $${index + 2}`).join(', ') || 'site_id = site_id';
-  const { rowCount } = await db.query(`update store.sites set ${changes} where site_id = $1`, [
+  const changes = named.map((column, index) => `${column} = $${index + 2}`);
+  // What a new setting makes fall due in the past is nothing to send a message about.
+  if (named.some((column) => decidesDue.has(column))) changes.push('triggers_from = now()');
+  if (changes.length === 0) changes.push('site_id = site_id');
+  const { rowCount } = await db.query(`update store.sites set ${changes.join(', ')} where site_id = $1`, [
     siteId,
     ...named.map((column) => settings[column]),
   ]);
@@ -91,7 +119,11 @@ export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]>
   const { rows } = await db.query<Record<string, unknown>>(
     `select site_id, created_at, ${columns
       .map((column) =>
-        /_(gap|limit|after|delay|expiry|window|touchpoint)$/.test(column) ? `${column}::text` : column,
+        /_(gap|limit|after|delay|expiry|window|touchpoint)$/.test(column)
+          ? `${column}::text`
+          : column === 'trigger_steps'
+            ? `${column}::text[]`
+            : column,
       )
       .join(', ')}
      from store.sites order by site_id`,

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { fireTriggers, type SilentCollector, silentCollectors } from '../triggers/firing.ts';
 import { openSession } from './session.ts';
 
 /** How many touchpoints one derive transaction takes, about. */
@@ -69,6 +70,16 @@ export class Deriver {
         isThere = reached[0]?.is_there ?? true;
       }
     }
+  }
+
+  /** Fires every trigger due at `at` (default: now) of which derivation has caught up. Resolves to how many. */
+  async fireTriggers(at?: Date): Promise<number> {
+    return fireTriggers(this.#client, at);
+  }
+
+  /** Collectors that have said nothing for so long that triggers do not wait for them any more. */
+  async silentCollectors(): Promise<SilentCollector[]> {
+    return silentCollectors(this.#client);
   }
 
   /** Makes the partitions of the months ahead, and drops changes that are older than their site keeps them. */

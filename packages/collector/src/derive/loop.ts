@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { SilentCollector } from '../triggers/firing.ts';
 import { Deriver } from './derive.ts';
 
 /** What the loops report of themselves. */
@@ -8,6 +9,7 @@ export type DeriveMetrics = {
   derived: { inc(touchpointCount: number): void };
   deriveLag: { set(seconds: number): void };
   deriveSeconds: { observe(seconds: number): void };
+  silentCollectors?: { set(count: number): void };
 };
 
 export type LoopOptions = {
@@ -34,6 +36,7 @@ const littleTouchpoints = 2_000;
 // A helper would cost more than it brings while less than this waits.
 const leastForHelpers = 6_000;
 const clockMilliseconds = 500;
+const alarmMilliseconds = 10_000;
 const houseMilliseconds = 3_600_000;
 const longestBackoffMilliseconds = 5_000;
 
@@ -44,6 +47,8 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
   let backoffMilliseconds = 100;
   let clockAt = 0;
   let houseAt = Date.now() + houseMilliseconds;
+  let alarmAt = Date.now() + alarmMilliseconds;
+  let silent = new Set<string>();
   let interrupt = new AbortController();
   let onIdle: (() => void)[] = [];
 
@@ -69,11 +74,28 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
     if (Date.now() >= clockAt) {
       clockAt = Date.now() + clockMilliseconds;
       await housekeeper.advanceClocks();
+      await housekeeper.fireTriggers();
+    }
+    if (Date.now() >= alarmAt) {
+      alarmAt = Date.now() + alarmMilliseconds;
+      alarm(await housekeeper.silentCollectors());
     }
     if (Date.now() >= houseAt) {
       houseAt = Date.now() + houseMilliseconds;
       await housekeeper.keepHouse();
     }
+  }
+
+  function alarm(collectors: SilentCollector[]): void {
+    for (const { collectorId, seenAt } of collectors) {
+      if (silent.has(collectorId)) continue;
+      log.warn(
+        { collectorId, seenAt },
+        'a collector has fallen silent; triggers do not wait for it any more',
+      );
+    }
+    silent = new Set(collectors.map(({ collectorId }) => collectorId));
+    metrics?.silentCollectors?.set(silent.size);
   }
 
   async function idle(): Promise<void> {

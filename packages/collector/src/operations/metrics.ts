@@ -50,6 +50,10 @@ export function createMetrics() {
       'Age of the oldest stored touchpoint not yet in the views',
     ),
     deriveSeconds: histogram('milepost_derive_seconds', 'Time of one run of derivation'),
+    silentCollectors: gauge(
+      'milepost_silent_collectors',
+      'Collectors that have said nothing for so long that triggers do not wait for them',
+    ),
 
     /** Writes down how full the buffer is; called when the figures are asked for. */
     observeDepth({ entries, bytes, oldestReceivedAt }: BufferDepth, now: number): void {

@@ -54,8 +54,8 @@ new_rows as (
   returning site_id, touchpoint_id, batch_id, bot_reason, internal_reason, flags
 ),
 new_batch as (
-  insert into store.batches (site_id, batch_id, lane, origin, touchpoint_ids)
-  select new_rows.site_id, new_rows.batch_id, $1, $2, array_agg(new_rows.touchpoint_id)
+  insert into store.batches (site_id, batch_id, lane, origin, received_at, touchpoint_ids)
+  select new_rows.site_id, new_rows.batch_id, $1, $2, $3, array_agg(new_rows.touchpoint_id)
   from new_rows
   where new_rows.bot_reason is null and new_rows.internal_reason is null
   group by new_rows.site_id, new_rows.batch_id
@@ -104,7 +104,7 @@ async function insertRows(
   const { rows: bySite } = await client.query<{ site_id: number; stored: number; worthless: number }>({
     name: 'milepost-store-rows',
     text: insertFromStage,
-    values: [lane, origin],
+    values: [lane, origin, firstReceivedAt(rows)],
   });
   const unstored = new Map<number, number>();
   for (const { siteId } of rows) unstored.set(siteId, (unstored.get(siteId) ?? 0) + 1);
@@ -137,17 +137,29 @@ async function copyRows(
   if (derived.length > 0) {
     await client.query({
       name: 'milepost-store-batch',
-      text: `insert into store.batches (site_id, batch_id, lane, origin, touchpoint_ids)
-        select stored.site_id, $1, $2, $3, array_agg(stored.touchpoint_id)
-        from unnest($4::integer[], $5::uuid[]) as stored (site_id, touchpoint_id)
+      text: `insert into store.batches (site_id, batch_id, lane, origin, received_at, touchpoint_ids)
+        select stored.site_id, $1, $2, $3, $4, array_agg(stored.touchpoint_id)
+        from unnest($5::integer[], $6::uuid[]) as stored (site_id, touchpoint_id)
         group by stored.site_id`,
-      values: [batchId, lane, origin, arrayOf(derived, 'siteId'), arrayOf(derived, 'touchpointId')],
+      values: [
+        batchId,
+        lane,
+        origin,
+        firstReceivedAt(rows),
+        arrayOf(derived, 'siteId'),
+        arrayOf(derived, 'touchpointId'),
+      ],
     });
   }
   for (const { siteId, receivedAt, flags } of rows) {
     if (flags?.includes('worthless_id')) counts.add(siteId, utcDayOf(receivedAt), 'worthless_id', 1);
   }
   return rows.length;
+}
+
+/** When the first of some rows came: triggers wait until what came before they fall due is derived. */
+function firstReceivedAt(rows: readonly TouchpointRow[]): Date {
+  return new Date(rows.reduce((first, { receivedAt }) => Math.min(first, receivedAt), Infinity));
 }
 
 /** An array's text; numbers and UUIDs need no quotes, and the driver would look at each. */

@@ -30,6 +30,10 @@ export const database = {
     while ((await deriver.deriveBatches()) > 0);
     await deriver.advanceClocks(new Date(asOf));
   },
+  /** Fires every trigger due at an instant, as a serving collector does at that instant. */
+  async fire(at: number): Promise<number> {
+    return deriver.fireTriggers(new Date(at));
+  },
 };
 
 /**
@@ -59,6 +63,11 @@ export function useSite() {
       },
       /** Moves the site's instant on. */
       asOf: (at: string | number): Promise<void> => deriveAndCompare(timeOf(at)),
+      /** Moves the site's instant on and fires what is due at it. */
+      async firing(at: string | number): Promise<void> {
+        await deriveAndCompare(timeOf(at));
+        await database.fire(timeOf(at));
+      },
       async settings(changes: SiteSettings): Promise<void> {
         await removeSite(database.pool, site);
         site = await makeSite(database.pool, changes);

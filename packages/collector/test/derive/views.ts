@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { expect } from 'vitest';
 import { verify } from '../../src/derive/index.ts';
-import type { Settings, Touchpoint } from '../reference/inputs.ts';
+import type { Delivery, Settings, Touchpoint } from '../reference/inputs.ts';
 import { type Row, type ViewName, viewsOf } from '../reference/model.ts';
 import type { Site } from './given.ts';
 
@@ -84,7 +84,12 @@ export async function expectedViews(
   const stored = touchpoints.map((row): Touchpoint => {
     return { ...row, occurred_at: row.occurred_at.getTime(), sequence: Number(row.sequence) };
   });
-  return viewsOf(stored, await settingsOf(pool, site), asOf);
+  const { rows: deliveries } = await pool.query<Delivery>(
+    `select cart_key, (extract(epoch from delivered_at) * 1000)::double precision as delivered_at
+     from journey.cart_triggers where site_id = $1 and cart_key is not null and delivered_at is not null`,
+    [site.siteId],
+  );
+  return viewsOf(stored, await settingsOf(pool, site), asOf, deliveries);
 }
 
 async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
@@ -93,6 +98,7 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
   const { rows } = await pool.query<Settings>(
     `select person_secret, time_zone, currency, is_session_split_by_campaign, is_refund_by_write_key_accepted,
        own_hosts, model_version, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
+       ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},
        ${inMs('lapsed_after')}
      from store.sites where site_id = $1`,

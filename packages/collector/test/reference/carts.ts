@@ -1,6 +1,6 @@
 import { times, type Amount } from './amounts.ts';
 import type { Identities } from './identity.ts';
-import { byOrder, isAct, isHuman, type Settings, type Touchpoint } from './inputs.ts';
+import { byOrder, isAct, isHuman, type Delivery, type Settings, type Touchpoint } from './inputs.ts';
 import type { Order } from './orders.ts';
 import { cartIdOf, currencyOf, itemsOf, itemsOrSelf, type Item } from './properties.ts';
 
@@ -19,7 +19,7 @@ const replacing = ['view_cart', 'cart_updated', 'begin_checkout'];
 
 /** Its currency is that of the touchpoint that set it last; null = the cart's. */
 type Line = Item & { currency: string | null };
-type State = 'open' | 'abandoned' | 'purchased' | 'self_recovered' | 'emptied' | 'expired';
+type State = 'open' | 'abandoned' | 'purchased' | 'recovered' | 'self_recovered' | 'emptied' | 'expired';
 
 /** One round of one cart of one person. */
 export type Round = {
@@ -101,9 +101,15 @@ function takeAway(lines: Line[], items: Item[]): void {
   }
 }
 
-function close(round: Round, order: Order, at: number, settings: Settings): void {
+function close(round: Round, order: Order, at: number, settings: Settings, deliveries: Delivery[]): void {
   const wasAbandoned = round.abandonedAt !== null && at < round.abandonedAt + settings.self_recovery_window;
-  round.state = wasAbandoned ? 'self_recovered' : 'purchased';
+  const wasReminded = deliveries.some(
+    ({ cart_key, delivered_at }) =>
+      cart_key === round.opening.touchpoint_id &&
+      delivered_at <= at &&
+      at < delivered_at + settings.recovery_window,
+  );
+  round.state = wasReminded ? 'recovered' : wasAbandoned ? 'self_recovered' : 'purchased';
   round.order_id = order.order_id;
 }
 
@@ -114,6 +120,7 @@ export function cartsOf(
   orders: Order[],
   settings: Settings,
   asOf: number,
+  deliveries: Delivery[] = [],
 ): Round[] {
   const rounds: Round[] = [];
   const ordersByEarliest = new Map(orders.map((order) => [order.touchpoints[0]!.touchpoint_id, order]));
@@ -121,7 +128,8 @@ export function cartsOf(
     for (const round of rounds) letTimePass(round, touchpoint.occurred_at, settings);
     const order = ordersByEarliest.get(touchpoint.touchpoint_id);
     if (order) {
-      for (const round of closedBy(order, rounds)) close(round, order, touchpoint.occurred_at, settings);
+      for (const round of closedBy(order, rounds))
+        close(round, order, touchpoint.occurred_at, settings, deliveries);
     }
     if (!(touchpoint.name in stepOf)) continue;
     const person_id = identities.personOf(touchpoint);

@@ -21,6 +21,9 @@ export type Touchpoint = {
   internal_reason: string | null;
 };
 
+/** What the log of triggers says was sent about a cart, and when, in milliseconds. */
+export type Delivery = { cart_key: string; delivered_at: number };
+
 /** The settings derivation reads; durations in milliseconds. */
 export type Settings = {
   person_secret: Buffer;
@@ -34,6 +37,7 @@ export type Settings = {
   checkout_delay: number;
   cart_expiry: number;
   self_recovery_window: number;
+  recovery_window: number;
   lapsed_after: number;
   is_refund_by_write_key_accepted: boolean;
   own_hosts: string[];
@@ -57,6 +61,7 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   checkout_delay: 30 * minute,
   cart_expiry: 30 * day,
   self_recovery_window: 30 * day,
+  recovery_window: 7 * day,
   lapsed_after: 180 * day,
   is_refund_by_write_key_accepted: false,
   own_hosts: [],

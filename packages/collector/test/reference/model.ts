@@ -6,7 +6,16 @@ import { figureOf } from './amounts.ts';
 import { cartsOf, itemCountOf, stepText, valueOf, type Round } from './carts.ts';
 import { channelOutsideSessions } from './channels.ts';
 import { Identities } from './identity.ts';
-import { byOrder, isAct, isHuman, isoOf, type Json, type Settings, type Touchpoint } from './inputs.ts';
+import {
+  byOrder,
+  isAct,
+  isHuman,
+  isoOf,
+  type Delivery,
+  type Json,
+  type Settings,
+  type Touchpoint,
+} from './inputs.ts';
 import { conversionMetrics, conversionRow } from './metrics.ts';
 import { occurredAtText, ordersOf, refundedOf, type Order } from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
@@ -25,12 +34,17 @@ export type ViewName =
   | 'conversions'
   | 'conversion_metrics';
 
-export function viewsOf(stored: Touchpoint[], settings: Settings, asOf: number): Record<ViewName, Row[]> {
+export function viewsOf(
+  stored: Touchpoint[],
+  settings: Settings,
+  asOf: number,
+  deliveries: Delivery[] = [],
+): Record<ViewName, Row[]> {
   const touchpoints = stored.filter(isHuman).sort(byOrder);
   const identities = new Identities(touchpoints, settings);
   const sessions = sessionsOf(touchpoints, identities, settings);
   const orders = ordersOf(touchpoints, identities, sessions, settings);
-  const carts = cartsOf(touchpoints, identities, orders, settings, asOf);
+  const carts = cartsOf(touchpoints, identities, orders, settings, asOf, deliveries);
   const sessionOf = sessionByTouchpoint(sessions);
   const channelAt = (touchpoint: Touchpoint): string =>
     sessionOf.get(touchpoint.touchpoint_id)?.channel ?? channelOutsideSessions(touchpoint, settings);
