@@ -13,7 +13,7 @@ export type HideOptions = {
 export function hideCode({ hideMs = 300 }: HideOptions = {}): string {
   return [
     '',
-    `!function(w,d){try{var s=new CSSStyleSheet,r=function(){s.disabled=!0};setTimeout(r,${Number(hideMs)});`,
+    `!function(w,d){try{var s=new CSSStyleSheet,r=function(){s.disabled=!0};setTimeout(r,${Math.max(0, hideMs)});`,
     // a moment later, so that who waits for the answer has put it into the page
     `w.addEventListener("milepost:journey",function(){setTimeout(r)});`,
     `s.replaceSync("[data-milepost-hide]{visibility:hidden!important;opacity:0!important}");`,
