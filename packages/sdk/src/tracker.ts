@@ -33,7 +33,7 @@ export function createTracker<Events extends EventPlan, Plugins extends readonly
   options: TrackerOptions & { plugins?: readonly Plugin[] },
 ): Tracker<Events> & MethodsOf<Plugins>;
 export function createTracker(options: TrackerOptions): Tracker {
-  const { writeKey, host = '', storage = 'local', now = Date.now } = options;
+  const { host = '', storage = 'local', now = Date.now } = options;
   const page = globalThis.document as Document | undefined;
 
   /** Whatever goes wrong in here is ours, not the page's. */

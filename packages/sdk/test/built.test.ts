@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'acorn';
@@ -71,4 +71,27 @@ test('the packed package works under Node, each of its modules can be imported, 
     encoding: 'utf8',
   });
   expect(said.trim()).toBe(`function ${own.length}`);
+
+  // its types say the same without our sources beside them
+  const consumer = readFileSync(join(folder, 'test', 'consumer.ts'), 'utf8')
+    .replace('../src/index.ts', '@milepost/sdk')
+    .replace('../src/plugins/journey.ts', '@milepost/sdk/journey');
+  writeFileSync(join(home, 'consumer.ts'), consumer);
+  const everything = own.map((name) => `import '@milepost/sdk${name.slice(1)}';\n`).join('');
+  writeFileSync(join(home, 'everything.ts'), everything);
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    lib: ['es2022', 'dom'],
+    strict: true,
+    noEmit: true,
+    types: [],
+  };
+  writeFileSync(
+    join(home, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['consumer.ts', 'everything.ts'] }),
+  );
+  writeFileSync(join(home, 'package.json'), '{ "type": "module" }');
+  const tsc = join(folder, 'node_modules', '.bin', 'tsc');
+  expect(spawnSync(tsc, ['-p', home], { encoding: 'utf8' }).stdout).toBe('');
 });

@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type * as Sdk from '../src/index.ts';
 import { launchBrowser } from './support/browser.ts';
+import { builtSdk } from './support/built.ts';
 import { proxyTo, runCollector } from './support/collector.ts';
 import { serveSite, type Site } from './support/site.ts';
 import { openPage, trackMany, until } from './support/visit.ts';
@@ -116,6 +119,16 @@ test('two tabs', async () => {
   ]);
   await expectStored('from one', 20);
   await expectStored('from another', 20);
+});
+
+test('under Node, the packaged module', async () => {
+  const { createTracker } = (await import(join(await builtSdk(), 'milepost.esm.js'))) as typeof Sdk;
+  const tracker = createTracker({ writeKey: collector.writeKey, host: collector.url });
+  tracker.identify('ada');
+  tracker.track('from a server', { n: 1 });
+  await tracker.flush();
+  await expectStored('from a server', 1);
+  expect(await collector.rejected()).toBe(0);
 });
 
 test('storage blocked', async () => {

@@ -163,3 +163,21 @@ test.each([{ api: 'with the Navigation API' }, { api: 'without the Navigation AP
     ]);
   },
 );
+
+test('modules are found by an import map, and need nothing else', async () => {
+  const page = await openPage(world.context, `${world.site.url}/plain`);
+  await page.evaluate(`(async () => {
+    const map = document.createElement('script');
+    map.type = 'importmap';
+    map.textContent = JSON.stringify({
+      imports: { '@milepost/sdk': '/milepost.esm.js', '@milepost/sdk/engagement': '/engagement.esm.js' },
+    });
+    document.head.append(map);
+    const [{ createTracker }, { engagement }] = await Promise.all([
+      import('@milepost/sdk'),
+      import('@milepost/sdk/engagement'),
+    ]);
+    createTracker({ writeKey: 'wk_test', host: ${JSON.stringify(world.sink.url)}, plugins: [engagement()] }).track('mapped');
+  })()`);
+  await until('the call', () => world.sink.named('mapped').length === 1);
+});
