@@ -71,12 +71,15 @@ return (
   from jsonb_array_elements(case when jsonb_typeof(items) = 'array' then items else '[]'::jsonb end) as items (item)
 );
 
--- Whether the condition of a rule holds. Conditions: {"all": [...]}, {"any": [...]}, or one property compared:
--- {"property": "rating", "share_of": "scale", "default": 5, "at_least": 0.8}, {"property": "kind", "equals": "nps"}.
+-- Whether the condition of a rule holds. Conditions: {"all": [...]}, {"any": [...]}, {"not": …}, or one property compared:
+-- {"property": "kind", "equals": "nps"}, {"property": "plan", "in": ["team", "business"]}, {"property": "coupon", "exists": true},
+-- {"property": "score", "at_least": 9, "at_most": 10}, {"property": "rating", "share_of": "scale", "default": 5, "at_least": 0.8}.
+-- A property that is missing, or cannot be read as the number asked for, fulfils no comparison.
 create or replace function store.matches(condition jsonb, properties jsonb) returns boolean
 language plpgsql immutable parallel safe
 as $$
 declare
+  said jsonb := properties -> (condition ->> 'property');
   part jsonb;
   number numeric;
 begin
@@ -92,17 +95,36 @@ begin
       if store.matches(part, properties) then return true; end if;
     end loop;
     return false;
+  elsif condition ? 'not' then
+    return not store.matches(condition -> 'not', properties);
+  elsif condition ? 'exists' then
+    return (coalesce(jsonb_typeof(said), 'null') <> 'null') = (condition ->> 'exists')::boolean;
   elsif condition ? 'equals' then
-    return coalesce(properties -> (condition ->> 'property') = condition -> 'equals', false);
+    return store.is_said(said, condition -> 'equals');
+  elsif condition ? 'in' then
+    for part in select parts.part from jsonb_array_elements(condition -> 'in') as parts (part) loop
+      if store.is_said(said, part) then return true; end if;
+    end loop;
+    return false;
   end if;
-  number := store.amount_of(properties -> (condition ->> 'property'));
   if condition ? 'share_of' then
-    number := number / nullif(coalesce(store.amount_of(properties -> (condition ->> 'share_of')),
+    number := store.amount_of(said) / nullif(coalesce(store.amount_of(properties -> (condition ->> 'share_of')),
       (condition ->> 'default')::numeric), 0);
+  else
+    number := store.number_of(said);
   end if;
-  return coalesce(number >= (condition ->> 'at_least')::numeric, false);
+  return coalesce(
+    number >= coalesce((condition ->> 'at_least')::numeric, number)
+      and number <= coalesce((condition ->> 'at_most')::numeric, number),
+    false);
 end
 $$;
+
+-- Whether a property says just this: numbers by their value, also given as text; text, true and false exactly.
+create or replace function store.is_said(said jsonb, wanted jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(
+  case when jsonb_typeof(wanted) = 'number' then store.number_of(said) = store.number_of(wanted) else said = wanted end, false);
 
 -- The path of the page a touchpoint happened on.
 create or replace function store.path_of(context jsonb) returns text

@@ -110,6 +110,30 @@ begin
     primary key (site_id, person_id)
   ) on commit preserve rows;
 
+  -- Who moved: where they stood before (weight -1) and stand now (weight 1), which transitions went and came, and what
+  -- that makes of the stays.
+  create temporary table if not exists work_standings (
+    weight integer not null,
+    site_id integer not null,
+    person_id uuid not null,
+    channel text,
+    stage text not null,
+    furthest smallint not null,
+    entered_stages integer not null
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_moves (
+    weight integer not null,
+    site_id integer not null,
+    channel text,
+    moved_at timestamptz not null,
+    from_stage text,
+    to_stage text not null,
+    seconds double precision
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_stays (like store.stage_days) on commit preserve rows;
+
   -- What the change feed compares: persons and carts as they stood, and what became of them.
   create temporary table if not exists work_persons_before (
     site_id integer not null,
@@ -172,6 +196,9 @@ begin
   delete from work_session_rows;
   delete from work_carts;
   delete from work_stages;
+  delete from work_standings;
+  delete from work_moves;
+  delete from work_stays;
   delete from work_days;
   delete from work_day_parts;
   delete from work_persons_before;
@@ -186,7 +213,7 @@ language plpgsql
 as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_session_rows,
-    work_carts, work_stages, work_days, work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
+    work_carts, work_stages, work_standings, work_moves, work_stays, work_days, work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
 end
 $$;
 

@@ -40,7 +40,7 @@ begin
   if current.transition_count is null then
     current := seed;
     if current.transition_count is null then
-      current := row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state;
+      current := row(0, 0, null, 1, null, 0, null, '{}', null, null)::store.stage_state;
     end if;
   end if;
 
@@ -112,13 +112,14 @@ begin
         -- The machine's first signal is that of every touchpoint no rule speaks of.
         when matched.rule is null then 1::smallint
         -- Of the touchpoints of an order one alone gives the purchase signal: its own person's earliest.
-        when matched.signal = model_machines.purchase_signal and not exists (
-          select from orders
-          where orders.site_id = work_touchpoints.site_id
-            and orders.order_id = coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),
-              store.text_of(work_touchpoints.properties -> 'order_id'), work_touchpoints.touchpoint_id::text)
-            and orders.touchpoint_id = work_touchpoints.touchpoint_id
-        ) then null
+        when matched.signal = model_machines.purchase_signal and work_touchpoints.name in ('purchase', 'subscription_started')
+          and not exists (
+            select from orders
+            where orders.site_id = work_touchpoints.site_id
+              and orders.order_id = coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),
+                store.text_of(work_touchpoints.properties -> 'order_id'), work_touchpoints.touchpoint_id::text)
+              and orders.touchpoint_id = work_touchpoints.touchpoint_id
+          ) then null
         else matched.signal
       end as signal,
       coalesce(matched.rule, 'any_other') as rule
@@ -134,13 +135,20 @@ begin
       union all
       (
         select conditional.signal, conditional.rule
-        from (select 1) as once
+        from (
+          -- The workbench holds the properties of those events alone that the other definitions read.
+          select case when store.reads_properties(work_touchpoints.name) then work_touchpoints.properties else (
+            select touchpoints.properties
+            from store.touchpoints
+            where touchpoints.site_id = work_touchpoints.site_id and touchpoints.touchpoint_id = work_touchpoints.touchpoint_id
+          ) end as properties
+        ) as said
         left join lateral (
           select model_rules.signal, model_rules.rule
           from store.model_rules
           where model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
             and model_rules.event_name = work_touchpoints.name
-            and (model_rules.condition is null or store.matches(model_rules.condition, work_touchpoints.properties))
+            and (model_rules.condition is null or store.matches(model_rules.condition, said.properties))
           order by model_rules.position
           limit 1
         ) as conditional on true
@@ -155,12 +163,12 @@ begin
     select work_persons.site_id, work_persons.person_id,
       case when not work_persons.is_replayed and persons.transition_count > 0 then row(
         persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-        persons.transition_count, persons.last_timer_at, '{}')::store.stage_state
+        persons.transition_count, persons.last_timer_at, '{}', persons.held_until, persons.overridden_at)::store.stage_state
       end as seed
     from work_persons
     left join lateral (
       select persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-        persons.transition_count, persons.last_timer_at
+        persons.transition_count, persons.last_timer_at, persons.held_until, persons.overridden_at
       from persons
       where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
       offset 0
@@ -192,7 +200,7 @@ begin
       case
         when folded.person_id is not null then folded.machine
         when (seeds.seed).transition_count is not null then seeds.seed
-        else row(0, 0, null, 1, null, 0, null, '{}')::store.stage_state
+        else row(0, 0, null, 1, null, 0, null, '{}', null, null)::store.stage_state
       end as machine
     from seeds
     left join folded on folded.site_id = seeds.site_id and folded.person_id = seeds.person_id
@@ -219,11 +227,21 @@ $$;
 
 create or replace function store.derive_stages() returns void
 language plpgsql
-set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   perform store.compute_stages();
+  perform store.note_standings_before();
+  perform store.store_stages();
+  perform store.forget_next_stages();
+end
+$$;
 
+-- Writes the transitions of the persons at hand.
+create or replace function store.store_stages() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
   delete from stage_transitions
   where stage_transitions.ctid = any (array(
     select known.place

@@ -60,7 +60,8 @@ begin
   insert into persons (
     site_id, person_id, user_id, product_seen_at,
     first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
-    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at
+    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at,
+    entered_stages
   )
   with seen as (
     select
@@ -116,7 +117,9 @@ begin
     case
       when work_persons.is_replayed or persons.next_due_at is null or persons.next_due_at <= work_sites.as_of then due.next_due_at
       else least(persons.next_due_at, due.next_due_at)
-    end
+    end,
+    case when (work_stages.machine).transition_count > cardinality((work_stages.machine).moves) then persons.entered_stages else 0 end
+      | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end
   from work_persons
   join work_sites on work_sites.site_id = work_persons.site_id
   join store.sites on sites.site_id = work_persons.site_id
@@ -166,7 +169,7 @@ begin
     first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
     furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
     last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
-    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at;
+    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages;
 end
 $$;
 

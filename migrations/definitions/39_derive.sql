@@ -14,7 +14,7 @@ begin
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
       from unnest(array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-        'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics']) as names (name)
+        'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths']) as names (name)
       union all
       select pg_inherits.inhrelid, false
       from pg_inherits
@@ -64,6 +64,7 @@ begin
   perform store.derive_persons();
   perform store.derive_purchases();
   perform store.derive_metrics();
+  perform store.derive_stage_metrics();
   if is_told then
     perform store.note_rest();
     perform store.publish_changes();

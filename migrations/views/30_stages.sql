@@ -3,11 +3,12 @@ select
   sites.site_id,
   stages.position::integer as position,
   stages.stage,
-  model_machines.model_name,
+  models.document ->> 'name' as model_name,
   model_machines.version as model_version
 from store.sites
 join store.model_machines
   on model_machines.model_name = sites.model_name and model_machines.version = sites.model_version
+join store.models on models.model_name = sites.model_name and models.version = sites.model_version
 cross join lateral unnest(model_machines.stages) with ordinality as stages (stage, position);
 
 comment on view journey.stages is

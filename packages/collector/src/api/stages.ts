@@ -7,97 +7,68 @@ import { queryRows } from './rows.ts';
 import type { stagesSchema } from './schemas.ts';
 import { shared } from './share.ts';
 
-type StandingRow = {
+type StageRow = {
   stage: string;
+  position: number;
   model_name: string;
   model_version: number;
   person_count: number;
   reached_count: number;
+  stay_count: number;
+  median_seconds: number | null;
   as_of: string | null;
 };
-type StayRow = { stage: string; stay_count: number; median_seconds: number };
 
-/** Answers all stages of a site. Both questions look at every person, so their answers are shared for a while. */
+/** Answers all stages of a site. */
 export function stagesReader(pool: Pool): (siteId: number) => Promise<z.infer<typeof stagesSchema>> {
-  const standing = shared((siteId) => standingOf(pool, siteId));
-  const stays = shared((siteId) => staysOf(pool, siteId));
-  return async (siteId) => {
-    const [standingRows, stayRows] = await Promise.all([standing(siteId), stays(siteId)]);
-    return stagesOf(standingRows, stayRows);
-  };
+  return shared(async (siteId) => stagesOf(await stageRowsOf(pool, siteId)));
 }
 
-/** The stages in order with who stands in them and who ever came that far. */
-function standingOf(pool: Pool, siteId: number): Promise<StandingRow[]> {
-  return queryRows<StandingRow>(pool, {
-    text: `with standing as (
-        select current_stages.stage, current_stages.furthest_stage, count(*) as person_count
-        from journey.current_stages
-        where current_stages.site_id = $1
-        group by current_stages.stage, current_stages.furthest_stage
-      ),
-      furthest as (
-        select stages.position, standing.person_count
-        from standing
-        join journey.stages
-          on stages.site_id = $1
-          and stages.stage = standing.furthest_stage
-      )
-      select
-        stages.stage,
+/** The stages in order with who stands in them, who ever came that far, and how long they stayed. */
+function stageRowsOf(pool: Pool, siteId: number): Promise<StageRow[]> {
+  return queryRows<StageRow>(pool, {
+    name: 'api-stages',
+    text: `select
+        funnel_stages.stage,
+        funnel_stages.position,
         stages.model_name,
         stages.model_version,
-        coalesce((
-          select sum(standing.person_count) from standing where standing.stage = stages.stage
-        ), 0)::bigint as person_count,
-        coalesce((
-          select sum(furthest.person_count) from furthest where furthest.position >= stages.position
-        ), 0)::bigint as reached_count,
+        funnel_stages.standing as person_count,
+        funnel_stages.reached as reached_count,
+        funnel_stages.left_count as stay_count,
+        funnel_stages.median_seconds,
         (select max(freshness.as_of) from journey.freshness where freshness.site_id = $1) as as_of
-      from journey.stages
-      where stages.site_id = $1
-      order by stages.position`,
+      from journey.funnel_stages
+      join journey.stages
+        on stages.site_id = funnel_stages.site_id
+        and stages.position = funnel_stages.position
+      where funnel_stages.site_id = $1
+      order by funnel_stages.position`,
     values: [siteId],
   });
 }
 
-/** How often each stage was left, and after how long. */
-function staysOf(pool: Pool, siteId: number): Promise<StayRow[]> {
-  return queryRows<StayRow>(pool, {
-    text: `select
-        stage_transitions.from_stage as stage,
-        count(*) as stay_count,
-        percentile_cont(0.5) within group (order by stage_transitions.seconds_in_from_stage) as median_seconds
-      from journey.stage_transitions
-      where stage_transitions.site_id = $1
-        and stage_transitions.from_stage is not null
-      group by stage_transitions.from_stage`,
-    values: [siteId],
-  });
-}
-
-function stagesOf(standing: StandingRow[], stays: StayRow[]): z.infer<typeof stagesSchema> {
-  const [first] = standing;
+function stagesOf(rows: StageRow[]): z.infer<typeof stagesSchema> {
+  const [first] = rows;
   if (first === undefined) throw new Error('the site has no compiled journey model');
-  const personCount = standing.reduce((sum, row) => sum + row.person_count, 0);
+  const personCount = rows.reduce((sum, row) => sum + row.person_count, 0);
   return {
     as_of: first.as_of,
     model: { name: first.model_name, version: first.model_version },
     person_count: personCount,
-    stages: standing.map((row, index) => {
-      const previous = standing[index - 1];
-      const next = standing[index + 1];
-      const stay = stays.find(({ stage }) => stage === row.stage);
+    stages: rows.map((row, index) => {
+      const previous = rows[index - 1];
+      const next = rows[index + 1];
       return {
         stage: row.stage,
-        position: index + 1,
+        position: row.position,
         person_count: row.person_count,
         share: ratio(row.person_count, personCount),
         reached_count: row.reached_count,
         rate_from_previous: previous === undefined ? null : ratio(row.reached_count, previous.reached_count),
         rate_to_next: next === undefined ? null : ratio(next.reached_count, row.reached_count),
-        stay_count: stay?.stay_count ?? 0,
-        median_seconds: stay?.median_seconds ?? null,
+        stay_count: row.stay_count,
+        median_seconds: row.median_seconds,
       };
     }),
   };

@@ -13,6 +13,13 @@ export const derivedTables: DerivedTable[] = [
   { name: 'persons', key: ['site_id', 'person_id'], uncompared: ['next_due_at', 'last_timer_at'] },
   { name: 'sessions', key: ['site_id', 'session_id'], uncompared: [] },
   { name: 'stage_transitions', key: ['site_id', 'person_id', 'transition_number'], uncompared: [] },
+  { name: 'stage_standings', key: ['site_id', 'stage', 'furthest', 'entered_stages'], uncompared: [] },
+  {
+    name: 'stage_days',
+    key: ['site_id', 'day', 'channel', 'stage', 'to_stage', 'step'],
+    uncompared: [],
+  },
+  { name: 'stage_lengths', key: ['site_id', 'stage', 'to_stage', 'step'], uncompared: [] },
   { name: 'carts', key: ['site_id', 'cart_key'], uncompared: [] },
   { name: 'cart_holders', key: ['site_id', 'cart_id', 'person_id'], uncompared: [] },
   { name: 'order_touchpoints', key: ['site_id', 'order_id', 'touchpoint_id'], uncompared: [] },

@@ -100,7 +100,9 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
        own_hosts, model_version, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
        ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},
-       ${inMs('lapsed_after')}
+       ${inMs('lapsed_after')},
+       (select models.document from store.models where models.model_name = sites.model_name
+         and models.version = sites.model_version and models.model_name <> 'ecommerce') as model
      from store.sites where site_id = $1`,
     [site.siteId],
   );

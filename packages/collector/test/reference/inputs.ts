@@ -1,5 +1,7 @@
 /** What the reference model reads: the stored touchpoints of one site, its settings, and one instant. */
 
+import type { Document } from './machine.ts';
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 
@@ -42,6 +44,8 @@ export type Settings = {
   is_refund_by_write_key_accepted: boolean;
   own_hosts: string[];
   model_version: number;
+  /** The document of the site's model; null is `ecommerce`. */
+  model: Document | null;
 };
 
 export const second = 1_000;
@@ -66,6 +70,7 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   is_refund_by_write_key_accepted: false,
   own_hosts: [],
   model_version: 1,
+  model: null,
 };
 
 /** The order of section 2: (occurred_at, sequence, touchpoint_id). */

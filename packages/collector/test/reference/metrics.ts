@@ -28,7 +28,7 @@ type Group = {
 };
 
 /** The calendar day in the site's time zone. */
-function dayOf(at: number, settings: Settings): string {
+export function dayOf(at: number, settings: Settings): string {
   return new Intl.DateTimeFormat('en-CA', { timeZone: settings.time_zone, dateStyle: 'short' }).format(at);
 }
 

@@ -19,6 +19,7 @@ import {
 import { conversionMetrics, conversionRow } from './metrics.ts';
 import { occurredAtText, ordersOf, refundedOf, type Order } from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
+import { funnelRows, stageMetricsRows, type Way } from './stage-figures.ts';
 import { byPerson, currentStageRow, customerOf, standingOf, transitionRow } from './stages.ts';
 
 export type Row = Record<string, unknown>;
@@ -28,6 +29,8 @@ export type ViewName =
   | 'persons'
   | 'stage_transitions'
   | 'current_stages'
+  | 'stage_metrics'
+  | 'funnel_stages'
   | 'carts'
   | 'abandoned_carts'
   | 'orders'
@@ -52,6 +55,7 @@ export function viewsOf(
   const persons: Row[] = [];
   const transitions: Row[] = [];
   const currentStages: Row[] = [];
+  const ways: Way[] = [];
   for (const [person, own] of byPerson(touchpoints, identities)) {
     const bought = orders.filter((order) => order.person_id === person);
     persons.push(personRow(person, own, { identities, bought, channelAt, settings }));
@@ -59,6 +63,7 @@ export function viewsOf(
     if (!standing) continue;
     transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
     currentStages.push(currentStageRow(standing, bought, settings, asOf));
+    ways.push({ channel: String(persons.at(-1)!['first_channel']), transitions: standing.transitions });
   }
   const userOf = new Map(persons.map((person) => [person['person_id'], person['user_id']]));
 
@@ -68,6 +73,8 @@ export function viewsOf(
     persons,
     stage_transitions: transitions,
     current_stages: currentStages,
+    stage_metrics: stageMetricsRows(ways, settings),
+    funnel_stages: funnelRows(ways, settings),
     carts: carts.map((cart) => cartRow(cart, settings)),
     abandoned_carts: carts
       .filter((cart) => cart.state === 'abandoned')

@@ -1,8 +1,7 @@
-import { amountOf, type Amount } from './amounts.ts';
-import { isOrder, type Order } from './orders.ts';
+import { ecommerce, machineOf } from './machine.ts';
+import type { Order } from './orders.ts';
 import {
   byOrder,
-  day,
   groupedBy,
   isAct,
   isHuman,
@@ -11,140 +10,27 @@ import {
   type Settings,
   type Touchpoint,
 } from './inputs.ts';
-import { textIn } from './properties.ts';
+import { isOrder } from './orders.ts';
 import type { Identities } from './identity.ts';
-
-const stages = ['awareness', 'consideration', 'decision', 'purchase', 'retention', 'advocacy'] as const;
-type Stage = (typeof stages)[number];
-type Signal = 'touch' | 'consider' | 'decide' | 'purchase' | 'retain' | 'advocate' | 'return';
-
-const named: [Signal | 'none', string[]][] = [
-  ['advocate', ['referral_sent', 'share']],
-  [
-    'decide',
-    [
-      'add_to_cart',
-      'view_cart',
-      'begin_checkout',
-      'add_shipping_info',
-      'add_payment_info',
-      'trial_started',
-      'quote_requested',
-      'demo_requested',
-      'pricing_viewed',
-    ],
-  ],
-  [
-    'retain',
-    [
-      'order_delivered',
-      'support_ticket_opened',
-      'support_call',
-      'loyalty_joined',
-      'subscription_renewed',
-      'login',
-      'onboarding_step_completed',
-    ],
-  ],
-  [
-    'consider',
-    [
-      'view_item',
-      'view_item_list',
-      'select_item',
-      'search',
-      'add_to_wishlist',
-      'compare',
-      'review_read',
-      'generate_lead',
-      'sign_up',
-      'video_viewed',
-      'case_study_viewed',
-    ],
-  ],
-  [
-    'none',
-    [
-      'refund',
-      'order_cancelled',
-      'email_sent',
-      'email_delivered',
-      'email_opened',
-      'email_bounced',
-      'order_shipped',
-      'push_sent',
-      'remove_from_cart',
-      'user_engagement',
-      'scroll',
-    ],
-  ],
-];
-
-/** What a touchpoint says about the stage, before `return` is considered; null = nothing. */
-function signalOf(touchpoint: Touchpoint, purchases: Set<string>): Signal | null {
-  if (isOrder(touchpoint)) return purchases.has(touchpoint.touchpoint_id) ? 'purchase' : null;
-  if (touchpoint.name === 'review_submitted' && isGoodReview(touchpoint)) return 'advocate';
-  if (touchpoint.name === 'survey_answered' && isPromoter(touchpoint)) return 'advocate';
-  const signal = named.find(([, names]) => names.includes(touchpoint.name))?.[0] ?? 'touch';
-  return signal === 'none' ? null : signal;
-}
-
-function isGoodReview({ properties }: Touchpoint): boolean {
-  const rating = amountOf(properties?.['rating']);
-  const scale: Amount = amountOf(properties?.['scale']) ?? 5_000_000n;
-  return rating !== null && rating * 10n >= scale * 8n;
-}
-
-function isPromoter({ properties }: Touchpoint): boolean {
-  const score = amountOf(properties?.['score']);
-  return textIn(properties, 'kind') === 'nps' && score !== null && score >= 9_000_000n;
-}
-
-/** The table of section 6: where a signal leads; absent = stays. ★ begins a new journey. */
-const table: Record<string, Partial<Record<Signal, `${Stage}${'' | '★'}`>>> = {
-  nobody: {
-    touch: 'awareness',
-    consider: 'consideration',
-    decide: 'decision',
-    purchase: 'purchase',
-    retain: 'awareness',
-    advocate: 'awareness',
-  },
-  awareness: {
-    consider: 'consideration',
-    decide: 'decision',
-    purchase: 'purchase',
-    advocate: 'consideration',
-  },
-  consideration: { decide: 'decision', purchase: 'purchase' },
-  'decision, never bought': { purchase: 'purchase' },
-  purchase: {
-    decide: 'decision★',
-    purchase: 'purchase★',
-    retain: 'retention',
-    advocate: 'advocacy',
-    return: 'retention',
-  },
-  retention: { decide: 'decision★', purchase: 'purchase★', advocate: 'advocacy' },
-  advocacy: { decide: 'decision★', purchase: 'purchase★' },
-  'decision, bought before': { purchase: 'purchase' },
-};
-
-const cooled = 30 * day;
 
 export type Transition = {
   person_id: string;
   journey_number: number;
-  from_stage: Stage | null;
-  to_stage: Stage;
+  from_stage: string | null;
+  to_stage: string;
   at: number;
   touchpoint_id: string | null;
   cause: 'touchpoint' | 'timer';
-  signal: Signal | null;
+  signal: string | null;
   since: number | null;
 };
 
 export type Standing = { transitions: Transition[]; lastSignalAt: number };
+
+/** The machine of a site's model. */
+export function machineAt(settings: Settings) {
+  return settings.model === null ? ecommerce : machineOf(settings.model);
+}
 
 /** Replays one person's touchpoints and timers up to `as_of`. */
 export function standingOf(
@@ -154,61 +40,57 @@ export function standingOf(
   settings: Settings,
   asOf: number,
 ): Standing | null {
+  const machine = machineAt(settings);
   const purchases = new Set(orders.map((order) => order.signal.touchpoint_id));
   const transitions: Transition[] = [];
-  let stage: Stage | null = null;
-  let hasBought = false;
+  let state = 'nobody';
   let journey = 1;
   let lastSignalAt: number | null = null;
 
-  const move = (to: Stage, cause: Pick<Transition, 'at' | 'cause' | 'touchpoint_id' | 'signal'>): void => {
-    const since = transitions.at(-1)?.at ?? null;
+  const move = (
+    target: string,
+    cause: Pick<Transition, 'at' | 'cause' | 'touchpoint_id' | 'signal'>,
+  ): void => {
+    if (target.endsWith('★')) journey += 1;
+    const last = transitions.at(-1);
+    state = target.replace('★', '');
     transitions.push({
       person_id,
       journey_number: journey,
-      from_stage: stage,
-      to_stage: to,
-      since,
+      from_stage: last?.to_stage ?? null,
+      to_stage: machine.stageOf(state),
+      since: last?.at ?? null,
       ...cause,
     });
-    stage = to;
   };
   const letTimePass = (until: number): void => {
-    if (stage !== 'decision' || lastSignalAt === null || lastSignalAt + cooled > until) return;
-    const at = lastSignalAt + cooled;
-    move(hasBought ? 'retention' : 'consideration', {
-      at,
-      cause: 'timer',
-      touchpoint_id: null,
-      signal: null,
-    });
+    for (;;) {
+      const timer = machine.timer(state);
+      if (timer === undefined || lastSignalAt === null || lastSignalAt + timer.after > until) return;
+      move(timer.to, { at: lastSignalAt + timer.after, cause: 'timer', touchpoint_id: null, signal: null });
+    }
   };
 
   for (const touchpoint of touchpoints.filter(isHuman).filter(isAct).sort(byOrder)) {
-    const said = signalOf(touchpoint, purchases);
+    const said = machine.signalOf(touchpoint);
     if (said === null) continue;
+    // Of the touchpoints of an order one alone gives the purchase signal.
+    if (said === 'purchase' && isOrder(touchpoint) && !purchases.has(touchpoint.touchpoint_id)) continue;
     letTimePass(touchpoint.occurred_at);
     const isReturn =
-      ['touch', 'consider'].includes(said) &&
+      machine.returning.includes(said) &&
       lastSignalAt !== null &&
       touchpoint.occurred_at - lastSignalAt >= settings.session_gap;
-    const state: string =
-      stage === 'decision'
-        ? `decision, ${hasBought ? 'bought before' : 'never bought'}`
-        : (stage ?? 'nobody');
-    // In awareness a return is as the touch or consider that it is.
-    const effect = isReturn && state !== 'awareness' ? 'return' : said;
-    const target = table[state]![effect];
+    // Where a return leads nowhere of its own it is as the touch or consider that it is.
+    const target = (isReturn ? machine.target(state, 'return') : undefined) ?? machine.target(state, said);
     if (target) {
-      if (target.endsWith('★')) journey += 1;
-      move(target.replace('★', '') as Stage, {
+      move(target, {
         at: touchpoint.occurred_at,
         cause: 'touchpoint',
         touchpoint_id: touchpoint.touchpoint_id,
         signal: isReturn ? 'return' : said,
       });
     }
-    if (said === 'purchase') hasBought = true;
     lastSignalAt = touchpoint.occurred_at;
   }
   letTimePass(asOf);
@@ -217,6 +99,7 @@ export function standingOf(
 
 /** One row of journey.stage_transitions, without its id, rule and author. */
 export function transitionRow(transition: Transition, settings: Settings) {
+  const { stages } = machineAt(settings);
   const from = transition.from_stage === null ? -1 : stages.indexOf(transition.from_stage);
   const to = stages.indexOf(transition.to_stage);
   return {
@@ -237,6 +120,7 @@ export function transitionRow(transition: Transition, settings: Settings) {
 
 /** One row of journey.current_stages. */
 export function currentStageRow(standing: Standing, orders: Order[], settings: Settings, asOf: number) {
+  const { stages } = machineAt(settings);
   const last = standing.transitions.at(-1)!;
   const reached = standing.transitions.map(({ to_stage }) => stages.indexOf(to_stage));
   return {
