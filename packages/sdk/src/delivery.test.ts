@@ -36,7 +36,7 @@ test('the wait stops growing at a minute, for refusals at ten', () => {
 
 test('Retry-After holds where it is longer than our own wait, up to a day', () => {
   expect(afterAttempt(answer(429, 7_000), 1, 0)).toMatchObject({ inMs: 7_000 });
-  expect(afterAttempt(answer(503, 1), 10, 1)).toMatchObject({ inMs: 300 * 1.3 ** 10 });
+  expect(afterAttempt(answer(503, 1), 10, 1)).toMatchObject({ inMs: 300 * 1.2 ** 10 });
   expect(afterAttempt(answer(503, 1e12), 1, 1)).toMatchObject({ inMs: 86_400_000 });
 });
 

@@ -39,7 +39,7 @@ export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number,
   if (status === 413) return { reason: 'too_large' };
   // 401, 403, 404 … may be a proxy in between, or a key that is being rotated: keep everything, ask seldom
   const isRefused = ![0, 408, 429].includes(status) && status < 500;
-  const longestMs = isRefused ? 600_000 : Math.min(300 * 1.3 ** attempt, 60_000);
+  const longestMs = isRefused ? 600_000 : Math.min(300 * 1.2 ** attempt, 60_000);
   return { inMs: Math.max(longestMs * (0.75 + random / 4), Math.min(retryAfterMs, dayMs)), isRefused };
 }
 
