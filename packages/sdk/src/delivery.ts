@@ -30,7 +30,7 @@ const dayMs = 86_400_000;
 
 /**
  * What becomes of a batch after its `attempt`-th try in a row (the first is 1). `random` (0 to 1) spreads the
- * retries of many browsers. The wait grows by three tenths a try, so that an outage of five seconds is over for us
+ * retries of many browsers. The wait grows by a fifth a try, so that an outage of five seconds is over for us
  * less than two seconds after it is over, and stops growing at a minute.
  */
 export function afterAttempt({ status, retryAfterMs }: Outcome, attempt: number, random: number): NextStep {
