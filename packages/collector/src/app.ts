@@ -73,10 +73,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (config.roles.has('ingest') && buffer) {
     await app.register(ingest, { buffer, metrics, rateLimit: config.rateLimit });
   }
+  // pages load it from where they send to
+  if (config.roles.has('ingest') || config.roles.has('api')) await app.register(script);
   if (config.roles.has('api')) {
     await app.register(api, { pool, rateLimit: config.rateLimit });
     await app.register(home, { pool, hasShop: options.shop !== undefined });
-    await app.register(script);
     if (options.shop) await app.register(shop, options.shop);
   }
   return app;
