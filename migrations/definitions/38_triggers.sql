@@ -94,10 +94,11 @@ create or replace function store.supersede_triggers() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
+declare
+  found_trigger record;
 begin
-  update store.cart_triggers
-  set person_id = moved.person_id
-  from (
+  -- Few at a time, so row by row: a join would read the whole log.
+  for found_trigger in
     select triggers.site_id, triggers.trigger_id, work_persons.person_id
     from work_persons
     cross join lateral (
@@ -114,17 +115,20 @@ begin
       offset 0
     ) as triggers
     where work_persons.is_replayed
-      and not exists (
-        select from identities as own
+      -- a subquery that cannot become a join, which would read every identity
+      and (
+        select true
+        from identities as own
         where own.site_id = work_persons.site_id and own.person_id = identities.former_person_id
-      )
-  ) as moved
-  where (cart_triggers.site_id, cart_triggers.trigger_id) = (moved.site_id, moved.trigger_id);
+        limit 1
+      ) is null
+  loop
+    update store.cart_triggers
+    set person_id = found_trigger.person_id
+    where cart_triggers.site_id = found_trigger.site_id and cart_triggers.trigger_id = found_trigger.trigger_id;
+  end loop;
 
-  update store.cart_triggers
-  set state = 'superseded', settled_at = clock_timestamp(),
-    reason = case when judged.is_bought then 'purchased' else 'superseded' end
-  from (
+  for found_trigger in
     select triggers.site_id, triggers.trigger_id,
       coalesce((work_carts.cart).order_id is not null and (work_carts.cart).closed_at < triggers.abandoned_at, false) as is_bought
     from work_carts_before
@@ -159,8 +163,12 @@ begin
             end
         )
       )
-  ) as judged
-  where (cart_triggers.site_id, cart_triggers.trigger_id) = (judged.site_id, judged.trigger_id);
+  loop
+    update store.cart_triggers
+    set state = 'superseded', settled_at = clock_timestamp(),
+      reason = case when found_trigger.is_bought then 'purchased' else 'superseded' end
+    where cart_triggers.site_id = found_trigger.site_id and cart_triggers.trigger_id = found_trigger.trigger_id;
+  end loop;
 end
 $$;
 
