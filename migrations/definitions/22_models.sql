@@ -87,3 +87,10 @@ language sql
 as $$
   select store.put_model(document ->> 'name', (document ->> 'version')::integer, document)
 $$;
+
+-- What this version compiles out of a document, it compiles out of those stored before too.
+do $$
+begin
+  perform store.put_model(models.model_name, models.version, models.document) from store.models;
+end
+$$;

@@ -281,7 +281,9 @@ end
 $$;
 
 -- Writes what was noted into the feed: all of a person that ends in a merge, the merge, then the rest in the order of time.
-create or replace function store.publish_changes() returns void
+-- Where all changes have one origin of their own, it is given.
+drop function if exists store.publish_changes();
+create or replace function store.publish_changes(the_origin text default null) returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
@@ -316,6 +318,7 @@ begin
     ),
     work_changes.type, work_changes.person_id, work_changes.subject_id, work_changes.occurred_at,
     case
+      when the_origin is not null then the_origin
       when imported.person_id is not null then 'import'
       when merged.person_id is not null then 'merge'
       when work_persons.is_replayed then 'late'

@@ -4,6 +4,7 @@ import { Refusal } from '../refusal.ts';
 import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
+import * as model from './model.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
 import * as serve from './serve.ts';
@@ -29,7 +30,19 @@ From an empty database to the first touchpoint:
   )
   .showHelpAfterError('(milepost --help lists the commands)');
 
-for (const command of [serve, migrate, site, key, reader, signIn, importFile, simulate, rebuild, verify])
+for (const command of [
+  serve,
+  migrate,
+  site,
+  key,
+  reader,
+  signIn,
+  model,
+  importFile,
+  simulate,
+  rebuild,
+  verify,
+])
   command.register(program);
 
 try {

@@ -98,6 +98,9 @@ export async function removeSite(pool: pg.Pool, site: Site): Promise<void> {
       loop
         execute format('delete from store.%I where site_id = ${site.siteId}', name);
       end loop;
+      foreach name in array array['models', 'model_machines', 'model_rules'] loop
+        execute format('delete from store.%I where model_name like %L', name, '${site.siteId}/%');
+      end loop;
     end
     $$`);
 }
