@@ -6,10 +6,20 @@ create or replace function store.length_step(seconds double precision) returns s
 language sql immutable parallel safe
 return case when seconds < 0.001 then -2000 else floor(ln(seconds) * 200) end::smallint;
 
--- A bit for each stage that was entered.
+-- A bit for each stage that was entered. Called for every person who moved, mostly with one move, so not a query.
 create or replace function store.stages_entered(moves store.stage_move[]) returns integer
-language sql immutable parallel safe
-return (select coalesce(bit_or(1 << (moved.to_stage - 1)), 0) from unnest(moves) as moved);
+language plpgsql immutable parallel safe
+as $$
+declare
+  entered integer := 0;
+  moved store.stage_move;
+begin
+  foreach moved in array moves loop
+    entered := entered | (1 << (moved.to_stage - 1));
+  end loop;
+  return entered;
+end
+$$;
 
 -- Whoever moved, or is replayed, as they stood before their transitions are written, and the transitions that go.
 create or replace function store.note_standings_before() returns void
