@@ -59,7 +59,7 @@ create or replace function store.cart_lines_count(lines jsonb) returns numeric
 language sql immutable parallel safe
 return (select trim_scale(coalesce(sum((entries.line ->> 'quantity')::numeric), 0)) from jsonb_each(lines) as entries (key, line));
 
--- Σ quantity × price, in the cart's currency; null while a line is in another and there is no rate.
+-- Σ quantity × price where all lines are in the cart's currency; null where one is in another (store.mixed_lines_value).
 create or replace function store.cart_lines_value(lines jsonb, currency text) returns numeric
 language sql immutable parallel safe
 return (

@@ -94,6 +94,13 @@ begin
     primary key (site_id, order_id)
   ) on commit preserve rows;
 
+  -- Orders and carts that another exchange rate applies to than they were converted by.
+  create temporary table if not exists work_conversions (
+    site_id integer not null,
+    order_id text,
+    cart_key uuid
+  ) on commit preserve rows;
+
   create temporary table if not exists work_session_rows (like store.sessions) on commit preserve rows;
 
   create temporary table if not exists work_carts (
@@ -193,6 +200,7 @@ begin
   delete from work_spells;
   delete from work_persons;
   delete from work_orders;
+  delete from work_conversions;
   delete from work_session_rows;
   delete from work_carts;
   delete from work_stages;
@@ -212,8 +220,9 @@ create or replace function store.truncate_work_tables() returns void
 language plpgsql
 as $$
 begin
-  truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_session_rows,
-    work_carts, work_stages, work_standings, work_moves, work_stays, work_days, work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
+  truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
+    work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_days, work_day_parts,
+    work_persons_before, work_carts_before, work_changes, work_imports;
 end
 $$;
 

@@ -45,7 +45,7 @@ begin
 end
 $$;
 
--- The orders at hand, with what was known of them before.
+-- The orders at hand, told of or converted by another rate, with what was known of them before.
 create or replace function store.collect_work_orders() returns void
 language plpgsql
 as $$
@@ -61,6 +61,8 @@ begin
     from work_touchpoints
     where work_touchpoints.name in ('purchase', 'subscription_started', 'refund', 'order_cancelled')
       and work_touchpoints.is_activity
+    union
+    select work_conversions.site_id, work_conversions.order_id from work_conversions where work_conversions.order_id is not null
   ) as at_hand
   left join orders on orders.site_id = at_hand.site_id and orders.order_id = at_hand.order_id
   on conflict do nothing;
@@ -76,7 +78,8 @@ as $$
 begin
   insert into orders (
     site_id, order_id, person_id, touchpoint_id, occurred_at, first_sequence, first_touchpoint_id, source, currency, gross,
-    tax, shipping, discount, refunded, cart_id, visitor_identity_id, visitor_at, visitor_sequence, visitor_touchpoint_id
+    tax, shipping, discount, refunded, cart_id, visitor_identity_id, visitor_at, visitor_sequence, visitor_touchpoint_id,
+    is_foreign, site_rate
   )
   with told as (
     select order_touchpoints.*,
@@ -121,7 +124,10 @@ begin
     (facts.first_key).at, (facts.first_key).sequence, (facts.first_key).touchpoint_id, facts.source,
     coalesce(facts.currency, work_sites.currency), coalesce(facts.gross, 0), facts.tax, facts.shipping, facts.discount, 0,
     facts.cart_id,
-    facts.visitor_identity_id, (facts.visitor_key).at, (facts.visitor_key).sequence, (facts.visitor_key).touchpoint_id
+    facts.visitor_identity_id, (facts.visitor_key).at, (facts.visitor_key).sequence, (facts.visitor_key).touchpoint_id,
+    coalesce(facts.currency <> work_sites.currency, false),
+    case when facts.currency <> work_sites.currency then store.rate_of(
+      facts.site_id, ((facts.first_key).at at time zone work_sites.time_zone)::date, facts.currency, work_sites.currency) end
   from facts
   join work_sites on work_sites.site_id = facts.site_id
   on conflict (site_id, order_id) do update set
@@ -130,7 +136,7 @@ begin
     currency = excluded.currency, gross = excluded.gross, tax = excluded.tax, shipping = excluded.shipping,
     discount = excluded.discount, cart_id = excluded.cart_id, visitor_identity_id = excluded.visitor_identity_id,
     visitor_at = excluded.visitor_at, visitor_sequence = excluded.visitor_sequence,
-    visitor_touchpoint_id = excluded.visitor_touchpoint_id;
+    visitor_touchpoint_id = excluded.visitor_touchpoint_id, is_foreign = excluded.is_foreign, site_rate = excluded.site_rate;
 end
 $$;
 
@@ -156,7 +162,8 @@ begin
   insert into refunds
   with told as (
     select
-      orders.site_id, orders.order_id, orders.gross, order_touchpoints.refund_id, order_touchpoints.occurred_at,
+      orders.site_id, orders.order_id, orders.gross, orders.is_foreign, orders.site_rate, order_touchpoints.refund_id,
+      order_touchpoints.occurred_at,
       order_touchpoints.sequence, order_touchpoints.touchpoint_id, order_touchpoints.is_trusted,
       case
         when order_touchpoints.kind = 'cancellation' then orders.gross
@@ -180,7 +187,8 @@ begin
 
   unique_refunds as (
     select
-      told.site_id, told.order_id, told.refund_id, max(told.gross) as gross,
+      told.site_id, told.order_id, told.refund_id, max(told.gross) as gross, bool_or(told.is_foreign) as is_foreign,
+      max(told.site_rate) as site_rate,
       (array_agg(told.amount order by told.is_trusted desc, told.occurred_at, told.sequence, told.touchpoint_id))[1] as amount,
       (array_agg(row(told.occurred_at, told.sequence, told.touchpoint_id)::store.order_key
         order by told.occurred_at, told.sequence, told.touchpoint_id))[1] as refunded_key
@@ -197,9 +205,12 @@ begin
     from unique_refunds
   )
 
+  -- What a refund comes to in the site's currency is the difference of the sums, so all of them make the whole.
   select
     running.site_id, running.order_id, running.refund_id, (running.refunded_key).at,
-    trim_scale(least(running.total, running.gross) - least(running.total - running.amount, running.gross))
+    trim_scale(least(running.total, running.gross) - least(running.total - running.amount, running.gross)),
+    trim_scale(store.in_site_currency(least(running.total, running.gross), running.is_foreign, running.site_rate)
+      - store.in_site_currency(least(running.total - running.amount, running.gross), running.is_foreign, running.site_rate))
   from running;
 
   update orders

@@ -273,16 +273,27 @@ begin
     (work_carts.cart).last_touchpoint_id, (work_carts.cart).abandoned_at, (work_carts.cart).first_abandoned_at,
     (work_carts.cart).abandonment_count, (work_carts.cart).furthest_step, (work_carts.cart).lines,
     store.cart_lines_count((work_carts.cart).lines),
-    store.cart_lines_value((work_carts.cart).lines, (work_carts.cart).currency), (work_carts.cart).currency,
-    (work_carts.cart).recovery_url, (work_carts.cart).order_id, (work_carts.cart).closed_at
+    coalesce(plain.value, store.mixed_lines_value(
+      work_carts.site_id, (work_carts.cart).lines, (work_carts.cart).currency, plain.day)), (work_carts.cart).currency,
+    (work_carts.cart).recovery_url, (work_carts.cart).order_id, (work_carts.cart).closed_at,
+    plain.value is null,
+    case when plain.value is null then store.unconverted_lines(
+      work_carts.site_id, (work_carts.cart).lines, (work_carts.cart).currency, plain.day) else 0 end
   from work_carts
+  join work_sites on work_sites.site_id = work_carts.site_id
+  cross join lateral (
+    select store.cart_lines_value((work_carts.cart).lines, (work_carts.cart).currency) as value,
+      ((work_carts.cart).last_activity_at at time zone work_sites.time_zone)::date as day
+    offset 0
+  ) as plain
   on conflict (site_id, cart_key) do update set
     cart_id = excluded.cart_id, person_id = excluded.person_id, state = excluded.state, opened_at = excluded.opened_at,
     last_activity_at = excluded.last_activity_at, last_sequence = excluded.last_sequence,
     last_touchpoint_id = excluded.last_touchpoint_id, abandoned_at = excluded.abandoned_at,
     first_abandoned_at = excluded.first_abandoned_at, abandonment_count = excluded.abandonment_count,
     furthest_step = excluded.furthest_step, lines = excluded.lines, item_count = excluded.item_count, value = excluded.value,
-    currency = excluded.currency, recovery_url = excluded.recovery_url, order_id = excluded.order_id, closed_at = excluded.closed_at
+    currency = excluded.currency, recovery_url = excluded.recovery_url, order_id = excluded.order_id, closed_at = excluded.closed_at,
+    is_mixed = excluded.is_mixed, unconverted_line_count = excluded.unconverted_line_count
   where carts is distinct from excluded;
   if store.is_live() then
     perform store.note_carts();

@@ -233,8 +233,9 @@ begin
     select buyers.site_id, buyers.person_id,
       count(orders.order_id) as order_count,
       count(*) filter (where orders.gross > 0 and orders.refunded >= orders.gross) as refunded_order_count,
-      trim_scale(coalesce(sum(orders.gross - orders.refunded) filter (where orders.currency = work_sites.currency), 0)) as net_revenue,
-      count(*) filter (where orders.currency <> work_sites.currency) as unconverted_order_count
+      trim_scale(coalesce(sum(store.in_site_currency(orders.gross, orders.is_foreign, orders.site_rate)
+        - store.in_site_currency(orders.refunded, orders.is_foreign, orders.site_rate)), 0)) as net_revenue,
+      count(*) filter (where orders.is_foreign and orders.site_rate is null) as unconverted_order_count
     from (
       select work_orders.site_id, work_orders.person_id from work_orders
       union
@@ -244,7 +245,6 @@ begin
       union
       select work_persons.site_id, work_persons.person_id from work_persons where work_persons.is_replayed
     ) as buyers
-    join work_sites on work_sites.site_id = buyers.site_id
     left join lateral (
       select orders.*
       from orders

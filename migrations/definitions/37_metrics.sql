@@ -89,10 +89,9 @@ begin
     select
       work_days.site_id, work_days.person_id, work_days.day, orders.channel, orders.utm_source, orders.campaign, orders.device,
       0, 0, 1, 1,
-      case when orders.currency = work_sites.currency then orders.gross else 0 end, 0,
-      case when orders.currency = work_sites.currency then 0 else 1 end
+      coalesce(store.in_site_currency(orders.gross, orders.is_foreign, orders.site_rate), 0), 0,
+      case when orders.is_foreign and orders.site_rate is null then 1 else 0 end
     from work_days
-    join work_sites on work_sites.site_id = work_days.site_id
     cross join lateral (
       select orders.*
       from orders
@@ -105,7 +104,7 @@ begin
 
     select
       work_days.site_id, work_days.person_id, work_days.day, orders.channel, orders.utm_source, orders.campaign, orders.device,
-      0, 0, 0, 0, 0, refunds.amount, 0
+      0, 0, 0, 0, 0, refunds.amount_site, 0
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
     cross join lateral (
@@ -120,7 +119,7 @@ begin
       where refunds.site_id = orders.site_id and refunds.order_id = orders.order_id
       offset 0
     ) as refunds
-    where orders.currency = work_sites.currency and refunds.amount > 0
+    where refunds.amount > 0 and refunds.amount_site is not null
       and (refunds.occurred_at at time zone work_sites.time_zone)::date = work_days.day
   ),
 

@@ -319,7 +319,7 @@ begin
     work_changes.type, work_changes.person_id, work_changes.subject_id, work_changes.occurred_at,
     case
       when the_origin is not null then the_origin
-      when imported.person_id is not null then 'import'
+      when imported.person_id is not null or exists (select from work_conversions) then 'import'
       when merged.person_id is not null then 'merge'
       when work_persons.is_replayed then 'late'
       else 'live'

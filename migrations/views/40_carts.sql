@@ -22,7 +22,8 @@ select
   coalesce((
     select jsonb_agg(entries.line order by entries.key)
     from jsonb_each(carts.lines) as entries (key, line)
-  ), '[]'::jsonb) as lines
+  ), '[]'::jsonb) as lines,
+  carts.unconverted_line_count
 from store.carts
 left join store.persons on persons.site_id = carts.site_id and persons.person_id = carts.person_id;
 
@@ -41,7 +42,8 @@ comment on column journey.carts.first_abandoned_at is 'The first abandonment.';
 comment on column journey.carts.abandonment_count is 'How often it was abandoned.';
 comment on column journey.carts.furthest_step is 'cart, checkout, shipping or payment.';
 comment on column journey.carts.item_count is 'Sum of the quantities.';
-comment on column journey.carts.value is 'Sum of quantity times price; null while a line is in another currency.';
+comment on column journey.carts.value is
+  'Sum of quantity times price; lines in another currency by the rate of the day of its last activity. Null without a rate.';
 comment on column journey.carts.currency is 'ISO 4217.';
 comment on column journey.carts.order_id is 'The order that bought it.';
 comment on column journey.carts.closed_at is 'When it was bought, emptied or expired.';
@@ -49,3 +51,5 @@ comment on column journey.carts.tier is 'checkout if the checkout was reached, e
 comment on column journey.carts.recovery_url is 'Where the shop said the cart can be taken up again.';
 comment on column journey.carts.user_id is 'The person''s user id.';
 comment on column journey.carts.lines is 'Its lines: item_id, item_variant, item_name, quantity, price, currency.';
+comment on column journey.carts.unconverted_line_count is
+  'Lines in another currency without a rate: while there is one, the cart has no value.';

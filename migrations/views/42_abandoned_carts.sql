@@ -37,7 +37,7 @@ comment on column journey.abandoned_carts.user_id is 'The person''s user id.';
 comment on column journey.abandoned_carts.contacts is 'Plain contacts; empty unless the site keeps them.';
 comment on column journey.abandoned_carts.lines is
   'Its lines: item_id, item_variant, item_name, quantity, price, currency.';
-comment on column journey.abandoned_carts.value is 'Sum of quantity times price.';
+comment on column journey.abandoned_carts.value is 'Sum of quantity times price; null while a line cannot be converted.';
 comment on column journey.abandoned_carts.currency is 'ISO 4217.';
 comment on column journey.abandoned_carts.abandoned_at is 'When it was abandoned.';
 comment on column journey.abandoned_carts.tier is 'checkout if the checkout was reached, else cart.';

@@ -9,18 +9,19 @@ select
   orders.refunded,
   trim_scale(orders.gross - orders.refunded) as net,
   orders.currency,
-  case when orders.currency = sites.currency then orders.gross end as gross_site,
-  case when orders.currency = sites.currency then orders.refunded end as refunded_site,
-  case when orders.currency = sites.currency then trim_scale(orders.gross - orders.refunded) end as net_site,
+  store.in_site_currency(orders.gross, orders.is_foreign, orders.site_rate) as gross_site,
+  store.in_site_currency(orders.refunded, orders.is_foreign, orders.site_rate) as refunded_site,
+  trim_scale(store.in_site_currency(orders.gross, orders.is_foreign, orders.site_rate)
+    - store.in_site_currency(orders.refunded, orders.is_foreign, orders.site_rate)) as net_site,
   orders.channel,
   orders.source,
   orders.tax,
   orders.shipping,
   orders.discount,
   orders.cart_id,
-  orders.touchpoint_id
-from store.orders
-join store.sites on sites.site_id = orders.site_id;
+  orders.touchpoint_id,
+  case when orders.is_foreign then orders.site_rate else 1 end as site_rate
+from store.orders;
 
 comment on view journey.orders is
   'One row per order: once across browser, server and import.';
@@ -33,8 +34,10 @@ comment on column journey.orders.gross is 'What was paid, before refunds.';
 comment on column journey.orders.refunded is 'What was given back; never beyond gross.';
 comment on column journey.orders.net is 'gross less refunded.';
 comment on column journey.orders.currency is 'ISO 4217.';
-comment on column journey.orders.gross_site is 'gross in the site''s currency; null without a rate.';
-comment on column journey.orders.refunded_site is 'refunded in the site''s currency; null without a rate.';
+comment on column journey.orders.gross_site is
+  'gross in the site''s currency, by the rate of the order''s day; null without a rate.';
+comment on column journey.orders.refunded_site is
+  'refunded in the site''s currency, by the rate of the order''s day as well; null without a rate.';
 comment on column journey.orders.net_site is 'net in the site''s currency; null without a rate.';
 comment on column journey.orders.channel is 'Channel of its session, else its offline channel, else Unassigned.';
 comment on column journey.orders.source is 'Where it happened: web, app, server, store, phone …';
@@ -43,3 +46,5 @@ comment on column journey.orders.shipping is 'Shipping.';
 comment on column journey.orders.discount is 'Discount.';
 comment on column journey.orders.cart_id is 'The cart id it named.';
 comment on column journey.orders.touchpoint_id is 'The touchpoint that gave the purchase signal.';
+comment on column journey.orders.site_rate is
+  'What one unit of its currency was worth in the site''s; null without a rate.';

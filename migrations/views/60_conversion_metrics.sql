@@ -37,8 +37,10 @@ comment on column journey.conversion_metrics.conversion_rate is 'converting_pers
 comment on column journey.conversion_metrics.session_conversion_rate is
   'converting_sessions by sessions, between 0 and 1.';
 comment on column journey.conversion_metrics.orders is 'Orders.';
-comment on column journey.conversion_metrics.revenue is 'Gross of the orders, site currency.';
-comment on column journey.conversion_metrics.refunded is 'Refunds that fell on this day, site currency.';
+comment on column journey.conversion_metrics.revenue is
+  'Gross of the orders in the site''s currency, each by the rate of its day.';
+comment on column journey.conversion_metrics.refunded is
+  'Refunds that fell on this day, in the site''s currency by the rate of their order''s day.';
 comment on column journey.conversion_metrics.net_revenue is 'revenue less refunded.';
 comment on column journey.conversion_metrics.unconverted_orders is
   'Orders in another currency without a rate: not in revenue.';

@@ -13,6 +13,9 @@ const personsPerTransaction = 2_000;
 
 const changesDroppedAtOnce = 10_000;
 
+/** How many orders or carts in foreign currencies one transaction looks at after an import of rates. */
+const conversionsPerTransaction = 1_000;
+
 // Rows deleted from the workbench at the start of a transaction stay behind as dead ones. Truncating it costs every plan
 // that names it, so that waits until there are this many.
 const deadRowsBeforeTruncation = 30_000;
@@ -75,6 +78,23 @@ export class Deriver {
     }
   }
 
+  /**
+   * One step of what an import of rates left to do: orders and carts that another rate applies to now are derived again.
+   * Resolves to whether there was anything to do. Sites that another deriver is at work on are left for the next time,
+   * unless `isPatient`.
+   */
+  async deriveRateChanges({ isPatient = false }: { isPatient?: boolean } = {}): Promise<boolean> {
+    await this.#keepPlansRight();
+    const { rows } = await this.#client.query<{ is_done: boolean }>({
+      name: 'derive_rate_changes',
+      text: 'select store.derive_rate_changes($1, $2) as is_done',
+      values: [conversionsPerTransaction, isPatient],
+    });
+    const isDone = rows[0]?.is_done ?? false;
+    if (isDone) this.#deadRows += conversionsPerTransaction;
+    return isDone;
+  }
+
   /** Fires every trigger due at `at` (default: now) of which derivation has caught up. Resolves to how many. */
   async fireTriggers(at?: Date): Promise<number> {
     return fireTriggers(this.#client, at);
@@ -134,6 +154,7 @@ export async function deriveUntilIdle(
       total += count;
       onProgress?.(total);
     }
+    while (await deriver.deriveRateChanges({ isPatient: true }));
     await deriver.advanceClocks(asOf ?? new Date());
     return total;
   } finally {

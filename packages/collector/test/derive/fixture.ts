@@ -2,6 +2,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { SiteSettings } from '../../src/database/sites.ts';
 import { Deriver } from '../../src/derive/derive.ts';
+import { openSession } from '../../src/derive/session.ts';
+import { importRates } from '../../src/rates/import.ts';
+import { readRates } from '../../src/rates/read.ts';
 import type { Row } from '../reference/model.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven, timeOf } from './given.ts';
@@ -25,9 +28,12 @@ export const database = {
   get pool() {
     return testDatabase.pool;
   },
+  /** Another connection that can derive. */
+  session: () => openSession(testDatabase.pool),
   /** Derives what waits and lets every timer due at `asOf` happen, as deriveUntilIdle does. */
   async derive(asOf: number): Promise<void> {
     while ((await deriver.deriveBatches()) > 0);
+    while (await deriver.deriveRateChanges({ isPatient: true }));
     await deriver.advanceClocks(new Date(asOf));
   },
   /** Fires every trigger due at an instant, as a serving collector does at that instant. */
@@ -61,6 +67,14 @@ export function useSite() {
           options.asOf === undefined ? Math.max(...stored) + 60_000 : timeOf(options.asOf),
         );
       },
+      /** Imports rates, as CSV or JSON, and derives what they change. Answers what the import did. */
+      async rates(text: string, options: { asOf?: string | number } = {}) {
+        const imported = await importRates(database.pool, { siteId: site.siteId, table: readRates(text) });
+        await deriveAndCompare(
+          options.asOf === undefined ? Math.max(0, ...stored) + 60_000 : timeOf(options.asOf),
+        );
+        return imported;
+      },
       /** Moves the site's instant on. */
       asOf: (at: string | number): Promise<void> => deriveAndCompare(timeOf(at)),
       /** Moves the site's instant on and fires what is due at it. */
@@ -73,6 +87,7 @@ export function useSite() {
         site = await makeSite(database.pool, changes);
       },
     },
+    siteId: (): number => site.siteId,
     rowsOf: async (view: string): Promise<Row[]> => (await rowsOfViews(database.pool, site, [view]))[view]!,
   };
 }

@@ -96,7 +96,11 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
   const inMs = (column: string): string =>
     `(extract(epoch from ${column}) * 1000)::double precision as ${column}`;
   const { rows } = await pool.query<Settings>(
-    `select person_secret, time_zone, currency, is_session_split_by_campaign, is_refund_by_write_key_accepted,
+    `select (
+         select coalesce(jsonb_agg(jsonb_build_object('day', rates.day, 'currency', rates.currency, 'rate', rates.rate::text)), '[]')
+         from store.rates where rates.site_id = sites.site_id
+       ) as rates,
+       person_secret, time_zone, currency, is_session_split_by_campaign, is_refund_by_write_key_accepted,
        own_hosts, model_version, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
        ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},

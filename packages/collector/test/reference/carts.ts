@@ -2,6 +2,7 @@ import { times, type Amount } from './amounts.ts';
 import type { Identities } from './identity.ts';
 import { byOrder, isAct, isHuman, type Delivery, type Settings, type Touchpoint } from './inputs.ts';
 import type { Order } from './orders.ts';
+import { converted, factorAt } from './rates.ts';
 import { cartIdOf, currencyOf, itemsOf, itemsOrSelf, type Item } from './properties.ts';
 
 const steps = ['cart', 'checkout', 'shipping', 'payment'] as const;
@@ -173,10 +174,23 @@ export function itemCountOf(round: Round): Amount {
   return round.lines.reduce((sum, line) => sum + line.quantity, 0n);
 }
 
-/** Null when a line stands in a currency that cannot be converted. */
-export function valueOf(round: Round, currency: string): Amount | null {
-  if (round.lines.some((line) => line.currency !== null && line.currency !== currency)) return null;
-  return round.lines.reduce((sum, line) => sum + times(line.price ?? 0n, line.quantity), 0n);
+/**
+ * Its lines in the cart's currency, those in another by the rate of the day of its last activity. Null when one cannot be
+ * converted, which is counted.
+ */
+export function valueOf(
+  round: Round,
+  currency: string,
+  settings: Settings,
+): { value: Amount | null; unconverted: number } {
+  const values = round.lines.map((line) => {
+    const from = line.currency ?? currency;
+    const factor = factorAt(round.lastActivity.occurred_at, from, currency, settings);
+    return converted(times(line.price ?? 0n, line.quantity), factor);
+  });
+  const unconverted = values.filter((value) => value === null).length;
+  const value = values.reduce<Amount>((sum, one) => sum + (one ?? 0n), 0n);
+  return { value: unconverted > 0 ? null : value, unconverted };
 }
 
 export function stepText(round: Round): Step {

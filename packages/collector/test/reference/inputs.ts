@@ -1,4 +1,5 @@
-/** What the reference model reads: the stored touchpoints of one site, its settings, and one instant. */
+/** What the reference model reads: the stored touchpoints of one site, its settings and rates, and one instant. */
+import type { Rate } from './rates.ts';
 
 import type { Document } from './machine.ts';
 
@@ -31,6 +32,8 @@ export type Settings = {
   person_secret: Buffer;
   time_zone: string;
   currency: string;
+  /** An input of its own, kept with the settings for short. */
+  rates: Rate[];
   session_gap: number;
   session_limit: number;
   is_session_split_by_campaign: boolean;
@@ -57,6 +60,7 @@ export const day = 24 * hour;
 export const defaultSettings: Omit<Settings, 'person_secret'> = {
   time_zone: 'UTC',
   currency: 'EUR',
+  rates: [],
   session_gap: 30 * minute,
   session_limit: 24 * hour,
   is_session_split_by_campaign: true,

@@ -1,6 +1,7 @@
 import { figureOf, type Amount } from './amounts.ts';
 import type { Settings } from './inputs.ts';
-import { occurredAtOf, occurredAtText, type Order } from './orders.ts';
+import { occurredAtOf, occurredAtText, type Order, siteAmountsOf } from './orders.ts';
+import { dayOf } from './rates.ts';
 import { startOf, type Session } from './sessions.ts';
 
 /** One row of journey.conversions: the goal `purchase`, once per order. */
@@ -25,12 +26,8 @@ type Group = {
   orders: number;
   revenue: Amount;
   refunded: Amount;
+  unconvertedOrders: number;
 };
-
-/** The calendar day in the site's time zone. */
-export function dayOf(at: number, settings: Settings): string {
-  return new Intl.DateTimeFormat('en-CA', { timeZone: settings.time_zone, dateStyle: 'short' }).format(at);
-}
 
 /** The rows of journey.conversion_metrics. */
 export function conversionMetrics(sessions: Session[], orders: Order[], settings: Settings) {
@@ -51,6 +48,7 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
       orders: 0,
       revenue: 0n,
       refunded: 0n,
+      unconvertedOrders: 0,
     };
     groups.set(key, group);
     return group;
@@ -66,10 +64,11 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
     group.persons.add(order.person_id);
     group.convertingPersons.add(order.person_id);
     group.orders += 1;
-    const isInSiteCurrency = order.currency === settings.currency;
-    if (isInSiteCurrency) group.revenue += order.gross;
-    for (const refund of order.refunds) {
-      if (isInSiteCurrency && refund.amount > 0n) groupAt(refund.at, order).refunded += refund.amount;
+    const inSite = siteAmountsOf(order);
+    if (inSite) group.revenue += inSite.gross;
+    else group.unconvertedOrders += 1;
+    for (const { at, amount, inSite: refunded } of order.refunds) {
+      if (refunded !== null && amount > 0n) groupAt(at, order).refunded += refunded;
     }
   }
   return [...groups].map(([key, group]) => ({
@@ -85,6 +84,7 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
     revenue: figureOf(group.revenue),
     refunded: figureOf(group.refunded),
     net_revenue: figureOf(group.revenue - group.refunded),
+    unconverted_orders: group.unconvertedOrders,
   }));
 }
 

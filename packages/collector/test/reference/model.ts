@@ -17,7 +17,7 @@ import {
   type Touchpoint,
 } from './inputs.ts';
 import { conversionMetrics, conversionRow } from './metrics.ts';
-import { occurredAtText, ordersOf, refundedOf, type Order } from './orders.ts';
+import { occurredAtText, ordersOf, refundedOf, siteAmountsOf, type Order } from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
 import { funnelRows, stageMetricsRows, type Way } from './stage-figures.ts';
 import { byPerson, currentStageRow, customerOf, standingOf, transitionRow } from './stages.ts';
@@ -83,7 +83,7 @@ export function viewsOf(
         user_id: userOf.get(cart.person_id),
         channel: channelAt(cart.opening),
       })),
-    orders: orders.map((order) => orderRow(order, settings)),
+    orders: orders.map(orderRow),
     conversions: orders.map(conversionRow),
     conversion_metrics: conversionMetrics(sessions, orders, settings),
   };
@@ -105,9 +105,8 @@ function personRow(
 ): Row {
   const anchor = about.identities.anchorOf(own[0]!);
   const firstAct = own.find(isAct);
-  const net = about.bought
-    .filter((order) => order.currency === about.settings.currency)
-    .reduce((sum, order) => sum + order.gross - refundedOf(order), 0n);
+  const inSite = about.bought.map(siteAmountsOf);
+  const net = inSite.reduce((sum, amounts) => sum + (amounts ? amounts.gross - amounts.refunded : 0n), 0n);
   return {
     person_id,
     user_id: anchor.type === 'user_id' ? anchor.value : null,
@@ -119,6 +118,7 @@ function personRow(
     order_count: about.bought.length,
     net_revenue: figureOf(net),
     currency: about.settings.currency,
+    unconverted_order_count: inSite.filter((amounts) => amounts === null).length,
   };
 }
 
@@ -136,7 +136,7 @@ function traitsOf(own: Touchpoint[]): Record<string, Json> {
 
 function cartRow(cart: Round, settings: Settings): Row {
   const currency = cart.currency ?? settings.currency;
-  const value = valueOf(cart, currency);
+  const { value, unconverted } = valueOf(cart, currency, settings);
   return {
     cart_key: cart.opening.touchpoint_id,
     cart_id: cart.cart_id,
@@ -152,6 +152,7 @@ function cartRow(cart: Round, settings: Settings): Row {
     value: value === null ? null : figureOf(value),
     currency,
     order_id: cart.order_id,
+    unconverted_line_count: unconverted,
   };
 }
 
@@ -164,9 +165,9 @@ function abandonedCartRow(cart: Round, settings: Settings): Row {
   return { cart_key, cart_id, person_id, value, currency, abandoned_at, tier, furthest_step };
 }
 
-function orderRow(order: Order, settings: Settings): Row {
+function orderRow(order: Order): Row {
   const refunded = refundedOf(order);
-  const inSite = (figure: number): number | null => (order.currency === settings.currency ? figure : null);
+  const inSite = siteAmountsOf(order);
   const [gross, back, net] = [order.gross, refunded, order.gross - refunded].map(figureOf) as [
     number,
     number,
@@ -181,9 +182,9 @@ function orderRow(order: Order, settings: Settings): Row {
     refunded: back,
     net,
     currency: order.currency,
-    gross_site: inSite(gross),
-    refunded_site: inSite(back),
-    net_site: inSite(net),
+    gross_site: inSite && figureOf(inSite.gross),
+    refunded_site: inSite && figureOf(inSite.refunded),
+    net_site: inSite && figureOf(inSite.gross - inSite.refunded),
     channel: order.channel,
   };
 }

@@ -2,10 +2,12 @@ import { amountOf, times, type Amount } from './amounts.ts';
 import { channelOutsideSessions } from './channels.ts';
 import type { Identities } from './identity.ts';
 import { byOrder, groupedBy, hour, isAct, isHuman, isoOf, type Settings, type Touchpoint } from './inputs.ts';
+import { converted, factorAt, type Factor } from './rates.ts';
 import { cartIdOf, currencyOf, itemsOf, sumOf, textIn } from './properties.ts';
 import { startOf, type Session } from './sessions.ts';
 
-export type Refund = { at: number; amount: Amount };
+/** `inSite`: in the site's currency; null without a rate. */
+export type Refund = { at: number; amount: Amount; inSite: Amount | null };
 
 export type Order = {
   order_id: string;
@@ -20,6 +22,8 @@ export type Order = {
   gross: Amount;
   refunds: Refund[];
   currency: string;
+  /** From its currency to the site's, by the rate of its day. */
+  factor: Factor | null;
 };
 
 export function isOrder(touchpoint: Touchpoint): boolean {
@@ -49,6 +53,8 @@ export function ordersOf(
     const person_id = identities.personOf(speaker);
     const session = sessionOf(own, person_id, sessions);
     const gross = first(byTrust, grossOf) ?? 0n;
+    const currency = first(byTrust, currencyOf) ?? settings.currency;
+    const factor = factorAt(own[0]!.occurred_at, currency, settings.currency, settings);
     return {
       order_id,
       touchpoints: own,
@@ -58,8 +64,9 @@ export function ordersOf(
       channel: session?.channel ?? offlineChannelOf(own[0]!, settings),
       cart_id: first(byTrust, cartIdOf),
       gross,
-      refunds: refundsOf(order_id, { gross, byTrust }, inOrder, settings),
-      currency: first(byTrust, currencyOf) ?? settings.currency,
+      refunds: refundsOf(order_id, { gross, byTrust, factor }, inOrder, settings),
+      currency,
+      factor,
     };
   });
 }
@@ -112,7 +119,7 @@ function offlineChannelOf(touchpoint: Touchpoint, settings: Settings): string {
 /** What goes back, refund by refund in order, never beyond `gross`. */
 function refundsOf(
   order_id: string,
-  order: { gross: Amount; byTrust: Touchpoint[] },
+  order: { gross: Amount; byTrust: Touchpoint[]; factor: Factor | null },
   inOrder: Touchpoint[],
   settings: Settings,
 ): Refund[] {
@@ -127,8 +134,11 @@ function refundsOf(
   const refunds: Refund[] = [];
   for (const same of copies.values()) {
     const amount = min(refundAmountOf(mostTrustedFirst(same)[0]!, order.byTrust) ?? left, left);
-    refunds.push({ at: same[0]!.occurred_at, amount });
+    const before = converted(order.gross - left, order.factor);
     left -= amount;
+    const after = converted(order.gross - left, order.factor);
+    const inSite = before === null || after === null ? null : after - before;
+    refunds.push({ at: same[0]!.occurred_at, amount, inSite });
   }
   return refunds;
 }
@@ -153,6 +163,13 @@ function min(a: Amount, b: Amount): Amount {
 
 export function refundedOf(order: Order): Amount {
   return order.refunds.reduce((sum, refund) => sum + refund.amount, 0n);
+}
+
+/** Gross and what was refunded of it, in the site's currency; null without a rate. */
+export function siteAmountsOf(order: Order): { gross: Amount; refunded: Amount } | null {
+  const gross = converted(order.gross, order.factor);
+  const refunded = converted(refundedOf(order), order.factor);
+  return gross === null || refunded === null ? null : { gross, refunded };
 }
 
 export function occurredAtOf(order: Order): number {

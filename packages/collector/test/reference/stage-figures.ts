@@ -1,6 +1,6 @@
 /** The rows of journey.stage_metrics and journey.funnel_stages, recounted from every transition. */
 import { groupedBy, type Settings } from './inputs.ts';
-import { dayOf } from './metrics.ts';
+import { dayOf } from './rates.ts';
 import { machineAt, type Transition } from './stages.ts';
 
 /** All transitions of one person, and the channel that brought them. */
