@@ -11,6 +11,7 @@ const problems = {
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
+  'invalid-rates': { status: 400, title: 'The rates cannot be read' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },
 
   // the key

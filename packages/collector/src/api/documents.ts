@@ -7,6 +7,7 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import { examples } from './examples.ts';
 import { ingestPaths } from './ingest-paths.ts';
 import { problemResponses, problemSchema } from './problem-schema.ts';
+import { ratePaths } from './routes/rates.ts';
 import { scopes } from './scopes.ts';
 
 const description = `Milepost follows every person through the stages of the customer journey.
@@ -43,10 +44,11 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Transitions', description: 'Changes of stage.' },
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
+        { name: 'Rates', description: 'What amounts in other currencies come to.' },
         { name: 'Personalising', description: 'What a visitor may know of themselves.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
-      paths: ingestPaths,
+      paths: { ...ingestPaths, ...ratePaths },
       components: {
         schemas: { Problem: problemSchema },
         securitySchemes: {

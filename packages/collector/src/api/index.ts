@@ -11,6 +11,7 @@ import { cartRoutes } from './routes/carts.ts';
 import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
+import { rateRoutes } from './routes/rates.ts';
 import { stageRoutes } from './routes/stages.ts';
 import { transitionRoutes } from './routes/transitions.ts';
 
@@ -47,5 +48,6 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await transitionRoutes(typed, options);
     await cartRoutes(typed, options);
     await orderRoutes(typed, options);
+    await rateRoutes(typed, options);
   });
 }

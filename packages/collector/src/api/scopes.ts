@@ -1,6 +1,7 @@
 /** What a secret key may do. A closed list: a key holds some of these words in `store.keys.scopes`. */
 export const scopes = {
   'write:events': 'Send touchpoints that are trusted.',
+  'write:rates': 'Import exchange rates.',
   'read:stages': 'Read the stages with their counts, rates and times.',
   'read:persons': 'Read persons: their stage, traits, identities and transitions.',
   'read:carts': 'Read carts and their lines.',

@@ -5,6 +5,7 @@ import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
 import * as model from './model.ts';
+import * as rates from './rates.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
 import * as serve from './serve.ts';
@@ -39,6 +40,7 @@ for (const command of [
   signIn,
   model,
   importFile,
+  rates,
   simulate,
   rebuild,
   verify,
