@@ -18,6 +18,10 @@ declare
   transition record;
   target text;
   state_number integer;
+  state_count integer := cardinality(the_states);
+  state_stages text[] := array(select states.state ->> 'stage' from jsonb_array_elements(document -> 'states') with ordinality as states (state, position) order by states.position);
+  is_reached boolean[] := array_fill(false, array[(state_count + 1) * (state_count + 1)], array[0]);
+  the_override_targets smallint[] := '{}';
 begin
   for transition in
     select states.key as from_state, moves.key as signal, moves.value as target
@@ -45,13 +49,51 @@ begin
     the_timer_targets[state_number] := array_position(the_states, transition.target);
   end loop;
 
+  -- Which states each state can lead to, itself included.
+  for from_state in 0 .. state_count loop
+    is_reached[from_state * (state_count + 1) + from_state] := true;
+    for signal_number in 1 .. cardinality(the_signals) loop
+      state_number := the_targets[from_state * cardinality(the_signals) + signal_number] % 100;
+      if state_number > 0 then
+        is_reached[from_state * (state_count + 1) + state_number] := true;
+      end if;
+    end loop;
+    if from_state > 0 and the_timer_targets[from_state] > 0 then
+      is_reached[from_state * (state_count + 1) + the_timer_targets[from_state]] := true;
+    end if;
+  end loop;
+  for via_state in 1 .. state_count loop
+    for from_state in 0 .. state_count loop
+      continue when not is_reached[from_state * (state_count + 1) + via_state];
+      for to_state in 1 .. state_count loop
+        if is_reached[via_state * (state_count + 1) + to_state] then
+          is_reached[from_state * (state_count + 1) + to_state] := true;
+        end if;
+      end loop;
+    end loop;
+  end loop;
+
+  -- An override to a stage leads to the present state, if it is of that stage; else to the first of the stage's states that
+  -- can be reached from it; else to the first at all.
+  for from_state in 0 .. state_count loop
+    for stage_number in 1 .. cardinality(the_stages) loop
+      the_override_targets := the_override_targets || (
+        select states.number::smallint
+        from generate_series(1, state_count) as states (number)
+        where state_stages[states.number] = the_stages[stage_number]
+        order by states.number <> from_state, not is_reached[from_state * (state_count + 1) + states.number], states.number
+        limit 1
+      );
+    end loop;
+  end loop;
+
   insert into store.models (model_name, version, document) values (the_name, the_version, put_model.document)
   on conflict (model_name, version) do update set document = excluded.document
   where models.document is distinct from excluded.document;
 
   insert into store.model_machines (
     model_name, version, stages, states, state_stages, signals, return_signal, returning_signals, purchase_signal,
-    targets, timer_names, timer_seconds, timer_targets
+    targets, timer_names, timer_seconds, timer_targets, override_targets
   )
   select
     the_name, the_version, the_stages, the_states,
@@ -62,12 +104,13 @@ begin
     the_signals, array_position(the_signals, 'return'),
     array(select array_position(the_signals, returning_signals.signal)::smallint from jsonb_array_elements_text(document -> 'returning') as returning_signals (signal)),
     array_position(the_signals, 'purchase'),
-    the_targets, the_timer_names, the_timer_seconds, the_timer_targets
+    the_targets, the_timer_names, the_timer_seconds, the_timer_targets, the_override_targets
   on conflict (model_name, version) do update set
     stages = excluded.stages, states = excluded.states, state_stages = excluded.state_stages, signals = excluded.signals,
     return_signal = excluded.return_signal, returning_signals = excluded.returning_signals,
     purchase_signal = excluded.purchase_signal, targets = excluded.targets, timer_names = excluded.timer_names,
-    timer_seconds = excluded.timer_seconds, timer_targets = excluded.timer_targets;
+    timer_seconds = excluded.timer_seconds, timer_targets = excluded.timer_targets,
+    override_targets = excluded.override_targets;
 
   delete from store.model_rules where model_rules.model_name = the_name and model_rules.version = the_version;
   insert into store.model_rules (model_name, version, event_name, position, signal, rule, condition)

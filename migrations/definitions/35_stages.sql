@@ -23,11 +23,29 @@ begin
 end
 $$;
 
--- One more signal of the person, or (without one) time alone. A timer due at an instant comes before touchpoints of it.
+-- When the timer of the present state falls due. Idleness counts from the last signal or override. A timer due while an
+-- override holds never fires; the next signal sets another.
+create or replace function store.stage_due_at(machine store.stage_state, timer_seconds double precision[]) returns timestamptz
+language plpgsql immutable parallel safe
+as $$
+declare
+  due timestamptz;
+begin
+  if machine.state is null or machine.state = 0 or timer_seconds[machine.state] is null then
+    return null;
+  end if;
+  due := greatest(machine.last_signal_at, machine.overridden_at) + timer_seconds[machine.state] * interval '1 second';
+  return case when due < machine.held_until then null else due end;
+end
+$$;
+
+-- One more signal of the person, an override (its stage is the signal, below 0), or (without one) time alone. A timer due at
+-- an instant comes before touchpoints of it.
 create or replace function store.stage_step(
   machine store.stage_state, seed store.stage_state, at timestamptz, signal smallint, rule text, touchpoint_id uuid,
   session_gap interval, targets smallint[], state_stages smallint[], signal_count integer, return_signal smallint,
-  returning_signals smallint[], timer_seconds double precision[], timer_targets smallint[], timer_names text[]
+  returning_signals smallint[], timer_seconds double precision[], timer_targets smallint[], timer_names text[],
+  held_until timestamptz, override_targets smallint[]
 ) returns store.stage_state
 language plpgsql immutable
 as $$
@@ -45,14 +63,24 @@ begin
   end if;
 
   while current.state > 0 and timer_seconds[current.state] is not null loop
-    due := current.last_signal_at + timer_seconds[current.state] * interval '1 second';
-    exit when due > at;
+    due := store.stage_due_at(current, timer_seconds);
+    exit when due is null or due > at;
     target := timer_targets[current.state];
     current := store.stage_moved(current, target, due, null, 'timer', null, timer_names[current.state], state_stages);
     current.last_timer_at := due;
   end loop;
 
   if signal is null then
+    return current;
+  elsif signal < 0 then
+    target := override_targets[current.state * (cardinality(override_targets) / (cardinality(state_stages) + 1)) - signal];
+    current := store.stage_moved(current, target, at, touchpoint_id, 'override', null, rule, state_stages);
+    current.overridden_at := at;
+    current.held_until := stage_step.held_until;
+    current.last_timer_at := at; -- a touchpoint before it comes late
+    return current;
+  elsif at < current.held_until then
+    current.last_signal_at := at;
     return current;
   end if;
 
@@ -71,9 +99,16 @@ begin
 end
 $$;
 
+drop aggregate if exists store.stages_of(
+  store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer, smallint, smallint[],
+  double precision[], smallint[], text[]);
+drop function if exists store.stage_step(
+  store.stage_state, store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer,
+  smallint, smallint[], double precision[], smallint[], text[]);
+
 create or replace aggregate store.stages_of(
   store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer, smallint, smallint[],
-  double precision[], smallint[], text[]
+  double precision[], smallint[], text[], timestamptz, smallint[]
 ) (sfunc = store.stage_step, stype = store.stage_state);
 
 -- Runs the machine for the persons at hand, from where they stand or, when replayed, from the beginning.
@@ -122,7 +157,8 @@ begin
           ) then null
         else matched.signal
       end as signal,
-      coalesce(matched.rule, 'any_other') as rule
+      coalesce(matched.rule, 'any_other') as rule,
+      null::timestamptz as held_until
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
@@ -156,6 +192,36 @@ begin
       )
     ) as matched
     where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
+
+    union all
+
+    -- An override is its identity's person's, as a touchpoint would be, and the first thing of its instant. One that comes
+    -- has its person replayed; where the model has no such stage it is left out.
+    select work_persons.site_id, work_persons.person_id, overrides.from_at, -9223372036854775808, overrides.override_id,
+      (-array_position(model_machines.stages, overrides.stage))::smallint, 'override', overrides.until_at
+    from work_persons
+    join work_sites on work_sites.site_id = work_persons.site_id
+    join store.model_machines
+      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+    cross join lateral (
+      select identities.site_id, identities.identity_id, identities.spell, identities.from_at
+      from identities
+      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+      offset 0
+    ) as spells
+    cross join lateral (
+      select overrides.*
+      from store.overrides
+      where overrides.site_id = spells.site_id and overrides.identity_id = spells.identity_id
+      offset 0
+    ) as overrides
+    where work_persons.is_replayed and exists (select from store.overrides)
+      and spells.from_at < overrides.from_at
+      and not exists (
+        select from identities as later
+        where later.site_id = spells.site_id and later.identity_id = spells.identity_id and later.spell > spells.spell
+          and later.from_at < overrides.from_at
+      )
   ),
 
   -- Where everybody at hand stood before; null for whoever is new, or replayed from the beginning.
@@ -182,7 +248,7 @@ begin
         signals.at, signals.signal, signals.rule, signals.touchpoint_id, work_sites.session_gap,
         model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
         model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
-        model_machines.timer_targets, model_machines.timer_names
+        model_machines.timer_targets, model_machines.timer_names, signals.held_until, model_machines.override_targets
         order by signals.at, signals.sequence, signals.touchpoint_id
       ) as machine
     from signals
@@ -209,13 +275,11 @@ begin
   -- Time alone, for whom a timer has fallen due since.
   select standing.site_id, standing.person_id,
     case
-      when (standing.machine).last_signal_at
-        + model_machines.timer_seconds[nullif((standing.machine).state, 0)] * interval '1 second' <= work_sites.as_of
-      then store.stage_step(
+      when store.stage_due_at(standing.machine, model_machines.timer_seconds) <= work_sites.as_of then store.stage_step(
         standing.machine, null, work_sites.as_of, null, null, null, work_sites.session_gap,
         model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
         model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
-        model_machines.timer_targets, model_machines.timer_names)
+        model_machines.timer_targets, model_machines.timer_names, null, model_machines.override_targets)
       else standing.machine
     end
   from standing
@@ -262,12 +326,17 @@ begin
     work_stages.site_id, work_stages.person_id, move.transition_number,
     coalesce(move.touchpoint_id, store.named_uuid(work_stages.person_id || ' ' || move.rule || ' ' || extract(epoch from move.moved_at))),
     move.journey_number,
-    model_machines.stages[move.from_stage], model_machines.stages[move.to_stage], move.moved_at, move.touchpoint_id, move.cause,
+    model_machines.stages[move.from_stage], model_machines.stages[move.to_stage], move.moved_at,
+    case when move.cause <> 'override' then move.touchpoint_id end, move.cause,
     model_machines.signals[move.signal], move.rule, work_sites.model_version,
     case when move.from_stage is null or move.to_stage > move.from_stage then 'forward'
       when move.to_stage < move.from_stage then 'backward' else 'same' end,
     coalesce(model_machines.stages[coalesce(move.from_stage, 0) + 1 : move.to_stage - 1], '{}'),
-    null,
+    case when move.cause = 'override' then (
+      select overrides.author
+      from store.overrides
+      where overrides.site_id = work_stages.site_id and overrides.override_id = move.touchpoint_id
+    ) end,
     move.seconds
   from work_stages
   join work_sites on work_sites.site_id = work_stages.site_id
@@ -278,7 +347,7 @@ begin
     transition_id = excluded.transition_id, journey_number = excluded.journey_number, from_stage = excluded.from_stage,
     to_stage = excluded.to_stage, occurred_at = excluded.occurred_at, touchpoint_id = excluded.touchpoint_id,
     cause = excluded.cause, signal = excluded.signal, rule = excluded.rule, model_version = excluded.model_version,
-    direction = excluded.direction, skipped_stages = excluded.skipped_stages,
+    direction = excluded.direction, skipped_stages = excluded.skipped_stages, author = excluded.author,
     seconds_in_from_stage = excluded.seconds_in_from_stage
   where stage_transitions is distinct from excluded;
 end

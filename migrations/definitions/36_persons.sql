@@ -61,7 +61,7 @@ begin
     site_id, person_id, user_id, product_seen_at,
     first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
     state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at,
-    entered_stages
+    entered_stages, held_until, overridden_at
   )
   with seen as (
     select
@@ -119,7 +119,8 @@ begin
       else least(persons.next_due_at, due.next_due_at)
     end,
     case when (work_stages.machine).transition_count > cardinality((work_stages.machine).moves) then persons.entered_stages else 0 end
-      | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end
+      | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end,
+    (work_stages.machine).held_until, (work_stages.machine).overridden_at
   from work_persons
   join work_sites on work_sites.site_id = work_persons.site_id
   join store.sites on sites.site_id = work_persons.site_id
@@ -152,8 +153,7 @@ begin
   cross join lateral (
     select least(
       cart_timers.due_at,
-      (work_stages.machine).last_signal_at
-        + model_machines.timer_seconds[nullif((work_stages.machine).state, 0)] * interval '1 second',
+      store.stage_due_at(work_stages.machine, model_machines.timer_seconds),
       -- A wait that is over was looked at, unless it has only just come to light, and not too late for a trigger.
       case when browsing.due_at > work_sites.as_of
         or (is_live and browsing.due_at > work_sites.as_of - sites.trigger_stale_after
@@ -169,7 +169,8 @@ begin
     first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
     furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
     last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
-    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages;
+    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages,
+    held_until = excluded.held_until, overridden_at = excluded.overridden_at;
 end
 $$;
 

@@ -130,8 +130,7 @@ begin
     (work_stages.machine).since, (work_stages.machine).journey_number, (work_stages.machine).last_signal_at,
     (work_stages.machine).transition_count, (work_stages.machine).last_timer_at, (work_stages.machine).moves,
     (work_stages.machine).held_until, (work_stages.machine).overridden_at,
-    (work_stages.machine).last_signal_at
-      + model_machines.timer_seconds[nullif((work_stages.machine).state, 0)] * interval '1 second'
+    store.stage_due_at(work_stages.machine, model_machines.timer_seconds)
   from work_stages
   join work_sites on work_sites.site_id = work_stages.site_id
   join store.model_machines
@@ -215,6 +214,22 @@ begin
   -- What else a person row says stays as it is.
   update work_persons set is_replayed = false;
   perform store.derive_persons();
+  -- A wait that is over under the new model alone arms nothing: the clock looks at the person past it.
+  update persons
+  set next_due_at = work_sites.as_of + interval '1 millisecond'
+  from work_sites
+  where work_sites.site_id = site
+    and persons.ctid = any (array(
+      select known.place
+      from work_persons
+      cross join lateral (
+        select persons.ctid as place, persons.next_due_at
+        from persons
+        where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+        offset 0
+      ) as known
+      join work_sites on work_sites.site_id = work_persons.site_id and known.next_due_at <= work_sites.as_of
+    ));
   perform store.derive_stage_metrics();
   perform store.publish_changes('model');
   return last_person;

@@ -5,6 +5,7 @@ import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
 import * as model from './model.ts';
+import * as override from './override.ts';
 import * as rates from './rates.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
@@ -39,6 +40,7 @@ for (const command of [
   reader,
   signIn,
   model,
+  override,
   importFile,
   rates,
   simulate,

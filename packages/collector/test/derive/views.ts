@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { expect } from 'vitest';
 import { verify } from '../../src/derive/index.ts';
-import type { Delivery, Settings, Touchpoint } from '../reference/inputs.ts';
+import type { Override, Delivery, Settings, Touchpoint } from '../reference/inputs.ts';
 import { type Row, type ViewName, viewsOf } from '../reference/model.ts';
 import type { Site } from './given.ts';
 
@@ -110,7 +110,17 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
      from store.sites where site_id = $1`,
     [site.siteId],
   );
-  return rows[0]!;
+  const { rows: overrides } = await pool.query<Override>(
+    `select overrides.override_id, identities.type, identities.value, overrides.stage,
+       (extract(epoch from overrides.from_at) * 1000)::double precision as from,
+       (extract(epoch from overrides.until_at) * 1000)::double precision as until
+     from store.overrides
+     join store.identities
+       on identities.site_id = overrides.site_id and identities.identity_id = overrides.identity_id and identities.spell = 1
+     where overrides.site_id = $1`,
+    [site.siteId],
+  );
+  return { ...rows[0]!, overrides };
 }
 
 /** What a site's views say, and what the reference model makes of the same touchpoints. */

@@ -27,6 +27,16 @@ export type Touchpoint = {
 /** What the log of triggers says was sent about a cart, and when, in milliseconds. */
 export type Delivery = { cart_key: string; delivered_at: number };
 
+/** A stage set by hand, about whoever a touchpoint of that identity would belong to. */
+export type Override = {
+  override_id: string;
+  type: string;
+  value: string;
+  stage: string;
+  from: number;
+  until: number | null;
+};
+
 /** The settings derivation reads; durations in milliseconds. */
 export type Settings = {
   person_secret: Buffer;
@@ -49,6 +59,7 @@ export type Settings = {
   model_version: number;
   /** The document of the site's model; null is `ecommerce`. */
   model: Document | null;
+  overrides: Override[];
 };
 
 export const second = 1_000;
@@ -75,6 +86,7 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   own_hosts: [],
   model_version: 1,
   model: null,
+  overrides: [],
 };
 
 /** The order of section 2: (occurred_at, sequence, touchpoint_id). */

@@ -13,6 +13,8 @@ export type Machine = {
   returning: string[];
   target(state: string, signal: string): string | undefined;
   timer(state: string): { after: number; to: string } | undefined;
+  /** The states in order: the first that leads on from where a person stands is meant by an override. */
+  states: string[];
 };
 
 const named: [string, string[]][] = [
@@ -139,6 +141,7 @@ export const ecommerce: Machine = {
   returning: ['touch', 'consider'],
   // In awareness a return is as the touch or consider that it is; elsewhere it stays, but in purchase.
   target: (state, signal) => table[state]![signal],
+  states: Object.keys(table).filter((state) => state !== 'nobody'),
   timer: (state) => (state in cooled ? { after: 30 * day, to: cooled[state]! } : undefined),
 };
 
@@ -158,6 +161,7 @@ type Condition = { [key: string]: Json };
 export function machineOf(document: Document): Machine {
   return {
     stages: document.stages,
+    states: document.states.map(({ state }) => state),
     stageOf: (state) => document.states.find((one) => one.state === state)!.stage,
     signalOf: (touchpoint) => {
       const rule = document.rules.find(
@@ -206,4 +210,33 @@ function numberOf(value: Json | undefined): number | null {
   return typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
     ? Number(value)
     : null;
+}
+
+const signalsKnown = [
+  'touch',
+  'consider',
+  'decide',
+  'purchase',
+  'retain',
+  'join',
+  'advocate',
+  'return',
+  'warm_up',
+  'heat_up',
+];
+
+/** The state of a stage that somebody in a state is put into: the same, else one that can be reached, else the first. */
+export function stateOfOverride(machine: Machine, from: string, stage: string): string | undefined {
+  const own = machine.states.filter((state) => machine.stageOf(state) === stage);
+  if (own.includes(from)) return from;
+  const reached = new Set([from]);
+  for (const state of reached) {
+    const timer = machine.timer(state);
+    if (timer) reached.add(timer.to);
+    for (const signal of signalsKnown) {
+      const target = machine.target(state, signal)?.replace('★', '');
+      if (target !== undefined) reached.add(target);
+    }
+  }
+  return own.find((state) => reached.has(state)) ?? own[0];
 }

@@ -13,6 +13,7 @@ import {
   isoOf,
   type Delivery,
   type Json,
+  type Override,
   type Settings,
   type Touchpoint,
 } from './inputs.ts';
@@ -52,6 +53,15 @@ export function viewsOf(
   const channelAt = (touchpoint: Touchpoint): string =>
     sessionOf.get(touchpoint.touchpoint_id)?.channel ?? channelOutsideSessions(touchpoint, settings);
 
+  // Whose an override is: whose a touchpoint of the identity would be that came first at the instant.
+  const whoOf = ({ type, value, from }: Override): string =>
+    identities.personOf({
+      touchpoint_id: '',
+      occurred_at: from,
+      sequence: Number.NEGATIVE_INFINITY,
+      anonymous_id: type === 'anonymous_id' ? value : null,
+      user_id: type === 'user_id' ? value : null,
+    } as Touchpoint);
   const persons: Row[] = [];
   const transitions: Row[] = [];
   const currentStages: Row[] = [];
@@ -59,7 +69,8 @@ export function viewsOf(
   for (const [person, own] of byPerson(touchpoints, identities)) {
     const bought = orders.filter((order) => order.person_id === person);
     persons.push(personRow(person, own, { identities, bought, channelAt, settings }));
-    const standing = standingOf(person, own, bought, settings, asOf);
+    const overrides = settings.overrides.filter((override) => whoOf(override) === person);
+    const standing = standingOf(person, own, bought, { settings, overrides }, asOf);
     if (!standing) continue;
     transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
     currentStages.push(currentStageRow(standing, bought, settings, asOf));

@@ -1,4 +1,4 @@
-import { ecommerce, machineOf } from './machine.ts';
+import { ecommerce, machineOf, stateOfOverride } from './machine.ts';
 import type { Order } from './orders.ts';
 import {
   byOrder,
@@ -7,6 +7,7 @@ import {
   isHuman,
   isoOf,
   second,
+  type Override,
   type Settings,
   type Touchpoint,
 } from './inputs.ts';
@@ -20,12 +21,12 @@ export type Transition = {
   to_stage: string;
   at: number;
   touchpoint_id: string | null;
-  cause: 'touchpoint' | 'timer';
+  cause: 'touchpoint' | 'timer' | 'override';
   signal: string | null;
   since: number | null;
 };
 
-export type Standing = { transitions: Transition[]; lastSignalAt: number };
+export type Standing = { transitions: Transition[]; lastSignalAt: number | null };
 
 /** The machine of a site's model. */
 export function machineAt(settings: Settings) {
@@ -37,7 +38,7 @@ export function standingOf(
   person_id: string,
   touchpoints: Touchpoint[],
   orders: Order[],
-  settings: Settings,
+  { settings, overrides }: { settings: Settings; overrides: Override[] },
   asOf: number,
 ): Standing | null {
   const machine = machineAt(settings);
@@ -46,6 +47,8 @@ export function standingOf(
   let state = 'nobody';
   let journey = 1;
   let lastSignalAt: number | null = null;
+  let override: Override | null = null;
+  const current = (): Override | null => override;
 
   const move = (
     target: string,
@@ -66,8 +69,26 @@ export function standingOf(
   const letTimePass = (until: number): void => {
     for (;;) {
       const timer = machine.timer(state);
-      if (timer === undefined || lastSignalAt === null || lastSignalAt + timer.after > until) return;
-      move(timer.to, { at: lastSignalAt + timer.after, cause: 'timer', touchpoint_id: null, signal: null });
+      if (timer === undefined) return;
+      const at = Math.max(lastSignalAt ?? 0, current()?.from ?? 0) + timer.after;
+      if (at > until || at < (current()?.until ?? 0)) return;
+      move(timer.to, { at, cause: 'timer', touchpoint_id: null, signal: null });
+    }
+  };
+
+  // An override comes first at its instant.
+  const toCome = overrides.filter(({ stage }) => machine.stages.includes(stage)).sort(inOrderOfTime);
+  const place = (until: number): void => {
+    for (let next = toCome[0]; next && next.from <= until; next = toCome[0]) {
+      toCome.shift();
+      letTimePass(next.from);
+      override = next;
+      move(stateOfOverride(machine, state, next.stage)!, {
+        at: next.from,
+        cause: 'override',
+        touchpoint_id: null,
+        signal: null,
+      });
     }
   };
 
@@ -76,7 +97,12 @@ export function standingOf(
     if (said === null) continue;
     // Of the touchpoints of an order one alone gives the purchase signal.
     if (said === 'purchase' && isOrder(touchpoint) && !purchases.has(touchpoint.touchpoint_id)) continue;
+    place(touchpoint.occurred_at);
     letTimePass(touchpoint.occurred_at);
+    if (touchpoint.occurred_at < (current()?.until ?? 0)) {
+      lastSignalAt = touchpoint.occurred_at;
+      continue;
+    }
     const isReturn =
       machine.returning.includes(said) &&
       lastSignalAt !== null &&
@@ -93,8 +119,13 @@ export function standingOf(
     }
     lastSignalAt = touchpoint.occurred_at;
   }
+  place(Number.POSITIVE_INFINITY);
   letTimePass(asOf);
-  return lastSignalAt === null ? null : { transitions, lastSignalAt };
+  return transitions.length === 0 ? null : { transitions, lastSignalAt };
+}
+
+function inOrderOfTime(one: Override, other: Override): number {
+  return one.from - other.from || (one.override_id < other.override_id ? -1 : 1);
 }
 
 /** One row of journey.stage_transitions, without its id, rule and author. */
@@ -131,8 +162,10 @@ export function currentStageRow(standing: Standing, orders: Order[], settings: S
     journey_number: last.journey_number,
     ...customerOf(orders),
     orders: orders.length,
-    lapsed: orders.length > 0 && asOf >= standing.lastSignalAt + settings.lapsed_after,
-    last_signal_at: isoOf(standing.lastSignalAt),
+    lapsed:
+      orders.length > 0 &&
+      (standing.lastSignalAt === null ? null : asOf >= standing.lastSignalAt + settings.lapsed_after),
+    last_signal_at: standing.lastSignalAt === null ? null : isoOf(standing.lastSignalAt),
     model_version: settings.model_version,
   };
 }
