@@ -198,26 +198,31 @@ begin
 end
 $$;
 
--- The value below which a share of weighted values lies, as percentile_cont gives it. Values ascend.
-create or replace function store.quantile(amounts double precision[], counts bigint[], share double precision)
-returns double precision
+drop function if exists store.quantile(double precision[], bigint[], double precision);
+
+-- The values below which shares of weighted values lie, as percentile_cont gives them. Values and shares ascend.
+create or replace function store.quantiles(amounts double precision[], counts bigint[], shares double precision[])
+returns double precision[]
 language plpgsql immutable strict parallel safe
 as $$
 declare
-  place double precision; -- counted from 0
+  total bigint := (select sum(listed.count) from unnest(counts) as listed (count));
   passed bigint := 0;
-  lower_value double precision;
+  found_values double precision[] := '{}';
+  place double precision := shares[1] * (total - 1); -- counted from 0
+  neighbour double precision;
 begin
-  select share * (sum(listed.count) - 1) into place from unnest(counts) as listed (count);
   for index in 1 .. cardinality(amounts) loop
     passed := passed + counts[index];
-    if lower_value is null and passed > floor(place) then
-      lower_value := amounts[index];
-    end if;
-    if passed > ceil(place) then
-      return lower_value + (place - floor(place)) * (amounts[index] - lower_value);
-    end if;
+    while passed > ceil(place) loop
+      neighbour := amounts[case when floor(place) < passed - counts[index] then index - 1 else index end];
+      found_values := found_values || (neighbour + (place - floor(place)) * (amounts[index] - neighbour));
+      if cardinality(found_values) = cardinality(shares) then
+        return found_values;
+      end if;
+      place := shares[cardinality(found_values) + 1] * (total - 1);
+    end loop;
   end loop;
-  return null;
+  return found_values;
 end
 $$;

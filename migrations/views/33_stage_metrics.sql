@@ -4,39 +4,42 @@ select
   stays.day,
   stays.channel,
   stays.stage,
-  coalesce(sum(stays.stays) filter (where stays.to_stage = ''), 0)::bigint as entered,
-  coalesce(sum(stays.stays) filter (where stays.to_stage <> ''), 0)::bigint as left_count,
+  stays.entered,
+  stays.left_count,
   coalesce((
     select jsonb_object_agg(ways.to_stage, ways.stays)
     from (
-      select stage_days.to_stage, sum(stage_days.stays) as stays
+      select stage_days.to_stage, sum(stage_days.stays)::bigint as stays
       from store.stage_days
       where stage_days.site_id = stays.site_id and stage_days.day = stays.day and stage_days.channel = stays.channel
         and stage_days.stage = stays.stage and stage_days.to_stage <> ''
       group by stage_days.to_stage
     ) as ways
   ), '{}') as left_to,
-  coalesce(sum(stays.stays) filter (where stays.is_forward), 0)::bigint as moved_on,
-  coalesce(sum(stays.stays) filter (where stays.is_forward), 0)::double precision
-    / sum(stays.stays) filter (where stays.to_stage = '') as conversion_to_next,
-  store.quantile(
-    array_agg(stays.seconds order by stays.seconds) filter (where stays.to_stage <> ''),
-    array_agg(stays.stays order by stays.seconds) filter (where stays.to_stage <> ''), 0.5) as median_seconds,
-  store.quantile(
-    array_agg(stays.seconds order by stays.seconds) filter (where stays.to_stage <> ''),
-    array_agg(stays.stays order by stays.seconds) filter (where stays.to_stage <> ''), 0.9) as p90_seconds
+  stays.moved_on,
+  stays.moved_on::double precision / nullif(stays.entered, 0) as conversion_to_next,
+  stays.quantiles[1] as median_seconds,
+  stays.quantiles[2] as p90_seconds
 from (
   select
-    stage_days.site_id, stage_days.day, stage_days.channel, stage_days.stage, stage_days.to_stage, stage_days.stays,
-    stage_days.milliseconds::double precision / 1000 / stage_days.stays as seconds,
-    coalesce(array_position(model_machines.stages, stage_days.to_stage)
-      > array_position(model_machines.stages, stage_days.stage), false) as is_forward
+    stage_days.site_id, stage_days.day, stage_days.channel, stage_days.stage,
+    coalesce(sum(stage_days.stays) filter (where stage_days.to_stage = ''), 0)::bigint as entered,
+    coalesce(sum(stage_days.stays) filter (where stage_days.to_stage <> ''), 0)::bigint as left_count,
+    coalesce(sum(stage_days.stays) filter (
+      where array_position(model_machines.stages, stage_days.to_stage)
+        > array_position(model_machines.stages, stage_days.stage)), 0)::bigint as moved_on,
+    store.quantiles(
+      array_agg(stage_days.milliseconds::double precision / 1000 / stage_days.stays
+        order by stage_days.milliseconds::double precision / 1000 / stage_days.stays) filter (where stage_days.to_stage <> ''),
+      array_agg(stage_days.stays
+        order by stage_days.milliseconds::double precision / 1000 / stage_days.stays) filter (where stage_days.to_stage <> ''),
+      array[0.5, 0.9]) as quantiles
   from store.stage_days
   join store.sites on sites.site_id = stage_days.site_id
   join store.model_machines
     on model_machines.model_name = sites.model_name and model_machines.version = sites.model_version
-) as stays
-group by stays.site_id, stays.day, stays.channel, stays.stage;
+  group by stage_days.site_id, stage_days.day, stage_days.channel, stage_days.stage
+) as stays;
 
 comment on view journey.stage_metrics is
   'One row per day, channel and stage: the stays in the stage that began that day, and what became of them since. A stay begins with one transition and ends with the next.';

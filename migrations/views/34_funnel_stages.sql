@@ -10,17 +10,9 @@ select
   case when stages.is_last then null
   else standings.reached_next::double precision / nullif(standings.reached, 0) end as conversion_to_next,
   coalesce(lengths.left_count, 0) as left_count,
-  coalesce((
-    select jsonb_object_agg(ways.to_stage, ways.stays)
-    from (
-      select stage_lengths.to_stage, sum(stage_lengths.stays) as stays
-      from store.stage_lengths
-      where stage_lengths.site_id = stages.site_id and stage_lengths.stage = stages.stage
-      group by stage_lengths.to_stage
-    ) as ways
-  ), '{}') as left_to,
-  lengths.median_seconds,
-  lengths.p90_seconds
+  coalesce(lengths.left_to, '{}') as left_to,
+  lengths.quantiles[1] as median_seconds,
+  lengths.quantiles[2] as p90_seconds
 from (
   select sites.site_id, listed.position::integer as position, listed.stage,
     listed.position = cardinality(model_machines.stages) as is_last
@@ -40,16 +32,20 @@ cross join lateral (
   where stage_standings.site_id = stages.site_id
 ) as standings
 cross join lateral (
-  select sum(rows_at_hand.stays)::bigint as left_count,
-    store.quantile(array_agg(rows_at_hand.seconds order by rows_at_hand.seconds),
-      array_agg(rows_at_hand.stays order by rows_at_hand.seconds), 0.5) as median_seconds,
-    store.quantile(array_agg(rows_at_hand.seconds order by rows_at_hand.seconds),
-      array_agg(rows_at_hand.stays order by rows_at_hand.seconds), 0.9) as p90_seconds
+  select
+    sum(grouped.stays) filter (where grouped.to_stage is not null)::bigint as left_count,
+    jsonb_object_agg(grouped.to_stage, grouped.stays) filter (where grouped.to_stage is not null) as left_to,
+    store.quantiles(
+      array_agg(grouped.milliseconds::double precision / 1000 / grouped.stays order by grouped.step)
+        filter (where grouped.step is not null),
+      array_agg(grouped.stays order by grouped.step) filter (where grouped.step is not null), array[0.5, 0.9]) as quantiles
   from (
-    select stage_lengths.stays, stage_lengths.milliseconds::double precision / 1000 / stage_lengths.stays as seconds
+    select stage_lengths.to_stage, stage_lengths.step, sum(stage_lengths.stays)::bigint as stays,
+      sum(stage_lengths.milliseconds)::bigint as milliseconds
     from store.stage_lengths
     where stage_lengths.site_id = stages.site_id and stage_lengths.stage = stages.stage
-  ) as rows_at_hand
+    group by grouping sets ((stage_lengths.to_stage), (stage_lengths.step))
+  ) as grouped
 ) as lengths;
 
 comment on view journey.funnel_stages is

@@ -36,8 +36,8 @@ export function stageMetricsRows(ways: Way[], settings: Settings) {
       left_to: countsOf(ended.map(({ to }) => to!)),
       moved_on: on.length,
       conversion_to_next: on.length / stays.length,
-      median_seconds: quantileOf(ended, 0.5),
-      p90_seconds: quantileOf(ended, 0.9),
+      median_seconds: quantileOf(ended, 0.5, ({ to }) => to!),
+      p90_seconds: quantileOf(ended, 0.9, ({ to }) => to!),
     };
   });
 }
@@ -74,11 +74,11 @@ function countsOf(names: string[]): Record<string, number> {
   return Object.fromEntries([...groupedBy(names, (name) => name)].map(([name, all]) => [name, all.length]));
 }
 
-/** Between neighbours by their distance. Lengths in one step of half a per cent that led to the same stage count at their mean. */
-function quantileOf(stays: Stay[], share: number): number | null {
+/** Between neighbours by their distance. Lengths of a group that are in one step of half a per cent count at their mean. */
+function quantileOf(stays: Stay[], share: number, groupOf: (stay: Stay) => string = () => ''): number | null {
   if (stays.length === 0) return null;
-  const stepOf = ({ length, to }: Stay) =>
-    `${to} ${length === 0 ? '' : Math.floor(Math.log(length / 1_000) * 200)}`;
+  const stepOf = (stay: Stay) =>
+    `${groupOf(stay)} ${stay.length === 0 ? '' : Math.floor(Math.log(stay.length / 1_000) * 200)}`;
   const lengths = [...groupedBy(stays, stepOf).values()]
     .flatMap((alike) =>
       alike.map(() => alike.reduce((sum, { length }) => sum + length, 0) / 1_000 / alike.length),
