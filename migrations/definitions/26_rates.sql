@@ -67,6 +67,7 @@ $$;
 -- many days are others than before; what is converted by those is then derived again, by derive_rate_changes.
 create or replace function store.import_rates(site integer, days date[], currencies text[], rates numeric[]) returns integer
 language plpgsql
+set plan_cache_mode = force_custom_plan -- one rate and the ECB's whole history are planned as what they are
 as $$
 declare
   changed_count integer;
@@ -82,7 +83,7 @@ begin
     delete from store.rates
     where rates.site_id = import_rates.site
       and rates.day in (select told.day from told)
-      and (rates.day, rates.currency) not in (select told.day, told.currency from told)
+      and not exists (select from told where told.day = rates.day and told.currency = rates.currency)
     returning rates.day
   ),
 
