@@ -64,7 +64,12 @@ begin
     union
     select work_conversions.site_id, work_conversions.order_id from work_conversions where work_conversions.order_id is not null
   ) as at_hand
-  left join orders on orders.site_id = at_hand.site_id and orders.order_id = at_hand.order_id
+  left join lateral (
+    select orders.*
+    from orders
+    where orders.site_id = at_hand.site_id and orders.order_id = at_hand.order_id
+    offset 0
+  ) as orders on true
   on conflict do nothing;
 end
 $$;
@@ -110,17 +115,17 @@ begin
       (array_agg(told.order_key order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_key
     from told
     group by told.site_id, told.order_id
+  ),
+
+  earliest_of_persons as (
+    select told.site_id, told.order_id, told.person_id,
+      (array_agg(told.touchpoint_id order by told.order_key))[1] as touchpoint_id
+    from told
+    group by told.site_id, told.order_id, told.person_id
   )
 
   select
-    facts.site_id, facts.order_id, facts.person_id,
-    (
-      select told.touchpoint_id
-      from told
-      where told.site_id = facts.site_id and told.order_id = facts.order_id and told.person_id = facts.person_id
-      order by told.order_key
-      limit 1
-    ),
+    facts.site_id, facts.order_id, facts.person_id, earliest_of_persons.touchpoint_id,
     (facts.first_key).at, (facts.first_key).sequence, (facts.first_key).touchpoint_id, facts.source,
     coalesce(facts.currency, work_sites.currency), coalesce(facts.gross, 0), facts.tax, facts.shipping, facts.discount, 0,
     facts.cart_id,
@@ -129,6 +134,9 @@ begin
     case when facts.currency <> work_sites.currency then store.rate_of(
       facts.site_id, ((facts.first_key).at at time zone work_sites.time_zone)::date, facts.currency, work_sites.currency) end
   from facts
+  join earliest_of_persons
+    on earliest_of_persons.site_id = facts.site_id and earliest_of_persons.order_id = facts.order_id
+    and earliest_of_persons.person_id = facts.person_id
   join work_sites on work_sites.site_id = facts.site_id
   on conflict (site_id, order_id) do update set
     person_id = excluded.person_id, touchpoint_id = excluded.touchpoint_id, occurred_at = excluded.occurred_at,
