@@ -10,7 +10,9 @@ begin
     work_touchpoints.site_id, work_touchpoints.person_id,
     bool_or(store.is_late(
       persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
-      work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id))
+      work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+      -- an override gave a stage before there was a channel to count it under
+      or (persons.stage is not null and persons.first_channel is null))
   from work_touchpoints
   left join lateral (
     select persons.*

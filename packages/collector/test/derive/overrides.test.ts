@@ -107,6 +107,17 @@ test('a timer after until fires', async () => {
   });
 });
 
+test('a stage set before a person did anything counts under the channel that comes later', async () => {
+  await withHistory([{ at: start, type: 'identify', user_id: 'u1' }], start + day, async (site) => {
+    await override(site, 'consideration', start + 1_000);
+    const visit = { anonymous_id: 'ada', at: start + 60_000, context: { campaign: { gclid: 'x' } } };
+    await storeGiven(database.pool, site, [visit]);
+    await database.derive(start + day);
+    const { stage_metrics: rows } = await rowsOfViews(database.pool, site, ['stage_metrics']);
+    expect(rows).toMatchObject([{ channel: 'Paid Search', stage: 'consideration', entered: 1 }]);
+  });
+});
+
 test('undone, it never was', async () => {
   await withHistory([{ at: start }, { at: start + 60_000, name: 'view_item' }], start + day, async (site) => {
     const before = await textOfViews(database.pool, site);

@@ -74,7 +74,10 @@ export function viewsOf(
     if (!standing) continue;
     transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
     currentStages.push(currentStageRow(standing, bought, settings, asOf));
-    ways.push({ channel: String(persons.at(-1)!['first_channel']), transitions: standing.transitions });
+    ways.push({
+      channel: String(persons.at(-1)!['first_channel'] ?? 'Unassigned'),
+      transitions: standing.transitions,
+    });
   }
   const userOf = new Map(persons.map((person) => [person['person_id'], person['user_id']]));
 
