@@ -75,7 +75,7 @@ export function viewsOf(
     transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
     currentStages.push(currentStageRow(standing, bought, settings, asOf));
     ways.push({
-      channel: String(persons.at(-1)!['first_channel'] ?? 'Unassigned'),
+      channel: (persons.at(-1)!['first_channel'] as string | null) ?? 'Unassigned',
       transitions: standing.transitions,
     });
   }
