@@ -101,7 +101,7 @@ begin
     cart_key uuid
   ) on commit preserve rows;
 
-  create temporary table if not exists work_session_rows (like store.sessions) on commit preserve rows;
+  create temporary table if not exists work_session_rows (like store.sessions including defaults) on commit preserve rows;
 
   create temporary table if not exists work_carts (
     site_id integer not null,
@@ -139,21 +139,29 @@ begin
     seconds double precision
   ) on commit preserve rows;
 
-  create temporary table if not exists work_stays (like store.stage_days) on commit preserve rows;
+  create temporary table if not exists work_stays (like store.stage_days including defaults) on commit preserve rows;
 
-  -- What the change feed compares: persons and carts as they stood, and what became of them.
+  -- What the change feed compares: persons and carts as they stood, and what became of them. A column of a table's row
+  -- type would forbid every later migration to give that table another column, for as long as a deriver is connected.
   create temporary table if not exists work_persons_before (
     site_id integer not null,
     person_id uuid not null,
-    known store.persons not null,
+    user_id text,
+    traits jsonb,
+    last_seen_at timestamptz not null,
     transitions jsonb -- only of whoever is replayed
   ) on commit preserve rows;
 
+  -- Null throughout for a cart that was not there.
   create temporary table if not exists work_carts_before (
     site_id integer not null,
     cart_key uuid not null,
     person_id uuid not null,
-    known store.carts
+    state text,
+    last_activity_at timestamptz,
+    abandoned_at timestamptz,
+    abandonment_count integer,
+    told jsonb
   ) on commit preserve rows;
 
   create temporary table if not exists work_changes (
@@ -175,7 +183,7 @@ begin
   -- Parts of days, before (weight -1) and now (weight 1).
   create temporary table if not exists work_day_parts (
     weight integer not null,
-    like store.person_days,
+    like store.person_days including defaults,
     primary key (weight, site_id, person_id, day, channel, source, campaign, device)
   ) on commit preserve rows;
 

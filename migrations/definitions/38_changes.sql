@@ -32,7 +32,7 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_persons_before
-  select at_hand.site_id, at_hand.person_id, persons.known, transitions.told
+  select at_hand.site_id, at_hand.person_id, persons.user_id, persons.traits, persons.last_seen_at, transitions.told
   from (
     select work_persons.site_id, work_persons.person_id, work_persons.is_replayed
     from work_persons
@@ -45,7 +45,7 @@ begin
     where work_touchpoints.traits is not null and not work_persons.is_replayed
   ) as at_hand
   cross join lateral (
-    select persons as known
+    select persons.user_id, persons.traits, persons.last_seen_at
     from persons
     where persons.site_id = at_hand.site_id and persons.person_id = at_hand.person_id
     offset 0
@@ -147,21 +147,25 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_carts_before
-  select before.site_id, before.cart_key, before.person_id, before.known
+  select before.site_id, before.cart_key, before.person_id, before.state, before.last_activity_at, before.abandoned_at,
+    before.abandonment_count, before.told
   from (
-    select work_carts.site_id, (work_carts.cart).cart_key as cart_key, work_carts.person_id, carts.known
+    select work_carts.site_id, (work_carts.cart).cart_key as cart_key, work_carts.person_id,
+      carts.state, carts.last_activity_at, carts.abandoned_at, carts.abandonment_count, carts.told
     from work_carts
     left join lateral (
-      select carts as known
+      select carts.state, carts.last_activity_at, carts.abandoned_at, carts.abandonment_count, store.cart_told(carts) as told
       from carts
       where carts.site_id = work_carts.site_id and carts.cart_key = (work_carts.cart).cart_key
       offset 0
     ) as carts on true
     union all
-    select work_persons.site_id, carts.cart_key, work_persons.person_id, carts.known
+    select work_persons.site_id, carts.cart_key, work_persons.person_id,
+      carts.state, carts.last_activity_at, carts.abandoned_at, carts.abandonment_count, carts.told
     from work_persons
     cross join lateral (
-      select carts.cart_key, carts as known
+      select carts.cart_key, carts.state, carts.last_activity_at, carts.abandoned_at, carts.abandonment_count,
+        store.cart_told(carts) as told
       from carts
       where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
       offset 0
@@ -183,18 +187,19 @@ as $$
 begin
   insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
   select compared.site_id, compared.person_id,
-    case when (compared.now).state = 'recovered' and (compared.known).state is distinct from 'recovered' then 'cart.recovered'
+    case when (compared.now).state = 'recovered' and compared.state_before is distinct from 'recovered' then 'cart.recovered'
       else 'cart.changed' end,
     compared.cart_key::text,
     greatest((compared.now).last_activity_at, (compared.now).abandoned_at, (compared.now).closed_at,
-      case when compared.now is null then (compared.known).last_activity_at end),
+      case when compared.now is null then compared.last_activity_before end),
     compared.told_before,
     compared.told_now || case when (compared.now).state = 'recovered' then jsonb_build_object('trigger_id',
       store.recovering_trigger(compared.site_id, compared.cart_key, (compared.now).closed_at)) else '{}' end
   from (
     select work_carts_before.site_id, work_carts_before.cart_key,
-      coalesce((carts.now).person_id, work_carts_before.person_id) as person_id, work_carts_before.known, carts.now,
-      case when not (work_carts_before.known is null) then store.cart_told(work_carts_before.known) end as told_before,
+      coalesce((carts.now).person_id, work_carts_before.person_id) as person_id, carts.now,
+      work_carts_before.state as state_before, work_carts_before.last_activity_at as last_activity_before,
+      work_carts_before.told as told_before,
       case when not (carts.now is null) then store.cart_told(carts.now) end as told_now
     from work_carts_before
     left join lateral (
@@ -239,7 +244,7 @@ begin
   insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
   select work_persons_before.site_id, work_persons_before.person_id, 'person.changed', work_persons_before.person_id::text,
     persons.last_seen_at,
-    jsonb_strip_nulls(jsonb_build_object('user_id', (work_persons_before.known).user_id, 'traits', (work_persons_before.known).traits)),
+    jsonb_strip_nulls(jsonb_build_object('user_id', work_persons_before.user_id, 'traits', work_persons_before.traits)),
     jsonb_strip_nulls(jsonb_build_object('user_id', persons.user_id, 'traits', persons.traits))
   from work_persons_before
   cross join lateral (
@@ -248,11 +253,11 @@ begin
     where persons.site_id = work_persons_before.site_id and persons.person_id = work_persons_before.person_id
     offset 0
   ) as persons
-  where (persons.user_id, persons.traits) is distinct from ((work_persons_before.known).user_id, (work_persons_before.known).traits);
+  where (persons.user_id, persons.traits) is distinct from (work_persons_before.user_id, work_persons_before.traits);
 
   insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
   select work_persons_before.site_id, survivors.person_id, 'person.merged', work_persons_before.person_id::text,
-    (work_persons_before.known).last_seen_at,
+    work_persons_before.last_seen_at,
     jsonb_build_object('from', work_persons_before.person_id), jsonb_build_object('into', survivors.person_id)
   from work_persons_before
   left join lateral (

@@ -63,8 +63,8 @@ begin
       on work_carts_before.site_id = work_carts.site_id and work_carts_before.cart_key = (work_carts.cart).cart_key
     where (work_carts.cart).state = 'abandoned'
       and (
-        (work_carts_before.known).state is distinct from 'abandoned'
-        or ((work_carts_before.known).last_activity_at, (work_carts_before.known).abandoned_at)
+        work_carts_before.state is distinct from 'abandoned'
+        or (work_carts_before.last_activity_at, work_carts_before.abandoned_at)
           is distinct from ((work_carts.cart).last_activity_at, (work_carts.cart).abandoned_at)
       )
   ) as found
@@ -144,7 +144,7 @@ begin
     ) as triggers
     left join work_carts
       on work_carts.site_id = work_carts_before.site_id and (work_carts.cart).cart_key = work_carts_before.cart_key
-    where (work_carts_before.known).abandonment_count > 0
+    where work_carts_before.abandonment_count > 0
       and (
         work_carts.person_id is null
         or (work_carts.cart).closed_at < triggers.abandoned_at
@@ -180,7 +180,7 @@ begin
   if exists (select from work_persons where is_replayed) then
     perform store.supersede_triggers();
   end if;
-  if exists (select from work_carts_before where (known).abandonment_count > 0) then
+  if exists (select from work_carts_before where abandonment_count > 0) then
     perform store.void_triggers();
   end if;
   if exists (select from work_carts where (cart).state = 'abandoned') then
@@ -207,7 +207,7 @@ begin
         and cart_triggers.state in ('pending', 'fired')
       offset 0
     ) as triggers
-    where (work_carts_before.known).abandonment_count > 0
+    where work_carts_before.abandonment_count > 0
     offset 0
   ) as judged
   where judged.reason is not null
