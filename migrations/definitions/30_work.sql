@@ -26,6 +26,7 @@ begin
     is_refund_by_write_key_accepted boolean not null,
     model_name text not null,
     model_version integer not null,
+    goals jsonb not null,
     as_of timestamptz not null
   ) on commit preserve rows;
 
@@ -180,6 +181,28 @@ begin
     batch_id bigint not null
   ) on commit preserve rows;
 
+  -- Goals beside `purchase` of the sites at hand, and what reaches them, with where that stood before.
+  create temporary table if not exists work_goals (
+    site_id integer not null,
+    goal text not null,
+    event_name text not null,
+    condition jsonb,
+    value_property text,
+    amount numeric,
+    currency text,
+    is_once boolean not null, -- once per session
+    is_primary boolean not null
+  ) on commit preserve rows;
+
+  create temporary table if not exists work_reached (
+    like store.conversions including defaults,
+    is_once boolean not null,
+    old_person_id uuid,
+    old_day date,
+    old_session_id uuid,
+    primary key (site_id, conversion_id)
+  ) on commit preserve rows;
+
   -- Parts of days, before (weight -1) and now (weight 1).
   create temporary table if not exists work_day_parts (
     weight integer not null,
@@ -215,6 +238,8 @@ begin
   delete from work_standings;
   delete from work_moves;
   delete from work_stays;
+  delete from work_goals;
+  delete from work_reached;
   delete from work_days;
   delete from work_day_parts;
   delete from work_persons_before;
@@ -229,8 +254,8 @@ language plpgsql
 as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
-    work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_days, work_day_parts,
-    work_persons_before, work_carts_before, work_changes, work_imports;
+    work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_goals, work_reached, work_days,
+    work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
 end
 $$;
 
@@ -244,7 +269,7 @@ begin
     sites.site_id, store.xor_key(sites.person_secret, 54), store.xor_key(sites.person_secret, 92), sites.time_zone,
     sites.currency, sites.own_hosts, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
     sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
-    sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version,
+    sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version, sites.goals,
     coalesce(clocks.as_of, '-infinity')
   from store.sites
   left join clocks on clocks.site_id = sites.site_id

@@ -84,7 +84,7 @@ begin
   insert into orders (
     site_id, order_id, person_id, touchpoint_id, occurred_at, first_sequence, first_touchpoint_id, source, currency, gross,
     tax, shipping, discount, refunded, cart_id, visitor_identity_id, visitor_at, visitor_sequence, visitor_touchpoint_id,
-    is_foreign, site_rate
+    is_foreign, site_rate, disputed
   )
   with told as (
     select order_touchpoints.*,
@@ -112,7 +112,8 @@ begin
       (array_agg(told.discount order by told.is_trusted desc, told.order_key) filter (where told.discount is not null))[1] as discount,
       (array_agg(told.cart_id order by told.is_trusted desc, told.order_key) filter (where told.cart_id is not null))[1] as cart_id,
       (array_agg(told.visitor_identity_id order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_identity_id,
-      (array_agg(told.order_key order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_key
+      (array_agg(told.order_key order by told.order_key) filter (where told.visitor_identity_id is not null))[1] as visitor_key,
+      bool_or(told.is_trusted) and not bool_and(told.is_trusted) as is_told_by_both
     from told
     group by told.site_id, told.order_id
   ),
@@ -132,7 +133,10 @@ begin
     facts.visitor_identity_id, (facts.visitor_key).at, (facts.visitor_key).sequence, (facts.visitor_key).touchpoint_id,
     coalesce(facts.currency <> work_sites.currency, false),
     case when facts.currency <> work_sites.currency then store.rate_of(
-      facts.site_id, ((facts.first_key).at at time zone work_sites.time_zone)::date, facts.currency, work_sites.currency) end
+      facts.site_id, ((facts.first_key).at at time zone work_sites.time_zone)::date, facts.currency, work_sites.currency) end,
+    case when facts.is_told_by_both then store.disputed_of(facts.site_id, facts.order_id, jsonb_build_object(
+      'cart_id', facts.cart_id, 'currency', facts.currency, 'gross', facts.gross, 'tax', facts.tax, 'shipping', facts.shipping,
+      'discount', facts.discount)) end
   from facts
   join earliest_of_persons
     on earliest_of_persons.site_id = facts.site_id and earliest_of_persons.order_id = facts.order_id
@@ -144,7 +148,42 @@ begin
     currency = excluded.currency, gross = excluded.gross, tax = excluded.tax, shipping = excluded.shipping,
     discount = excluded.discount, cart_id = excluded.cart_id, visitor_identity_id = excluded.visitor_identity_id,
     visitor_at = excluded.visitor_at, visitor_sequence = excluded.visitor_sequence,
-    visitor_touchpoint_id = excluded.visitor_touchpoint_id, is_foreign = excluded.is_foreign, site_rate = excluded.site_rate;
+    visitor_touchpoint_id = excluded.visitor_touchpoint_id, is_foreign = excluded.is_foreign, site_rate = excluded.site_rate,
+    disputed = excluded.disputed;
+end
+$$;
+
+-- What touchpoints with a write key say of an order otherwise than the order has it: a list by field, in the order it was
+-- said, each once; null when they all agree with it.
+create or replace function store.disputed_of(site integer, order_id text, kept jsonb) returns jsonb
+language plpgsql stable
+as $$
+begin
+  return (
+    select jsonb_object_agg(fields.name, fields.sayings)
+    from (
+      select sayings.name, jsonb_agg(sayings.saying order by sayings.first_key) as sayings
+      from (
+        select said.name, said.saying, min(said.order_key) as first_key
+        from (
+          select told.key as name, told.value as saying,
+            row_number() over (
+              order by order_touchpoints.occurred_at, order_touchpoints.sequence, order_touchpoints.touchpoint_id
+            ) as order_key
+          from order_touchpoints
+          cross join lateral jsonb_each(jsonb_build_object(
+            'cart_id', order_touchpoints.cart_id, 'currency', order_touchpoints.currency, 'gross', order_touchpoints.gross,
+            'tax', order_touchpoints.tax, 'shipping', order_touchpoints.shipping, 'discount', order_touchpoints.discount
+          )) as told (key, value)
+          where order_touchpoints.site_id = disputed_of.site and order_touchpoints.order_id = disputed_of.order_id
+            and order_touchpoints.kind = 'order' and not order_touchpoints.is_trusted
+        ) as said
+        where said.saying <> 'null'::jsonb and said.saying <> disputed_of.kept -> said.name
+        group by said.name, said.saying
+      ) as sayings
+      group by sayings.name
+    ) as fields
+  );
 end
 $$;
 
@@ -343,34 +382,10 @@ begin
     from work_orders
     join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
     join work_sites on work_sites.site_id = orders.site_id
-    left join lateral (
-      select happened.*
-      from (
-        (
-          select sessions.session_id, sessions.started_at, sessions.channel, sessions.source, sessions.campaign, sessions.device, 1 as choice
-          from sessions
-          where sessions.site_id = orders.site_id and sessions.identity_id = orders.visitor_identity_id
-            and (sessions.started_at, sessions.started_sequence, sessions.session_id)
-              <= (orders.visitor_at, orders.visitor_sequence, orders.visitor_touchpoint_id)
-          order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
-          limit 1
-        )
-        union all
-        (
-          select sessions.session_id, sessions.started_at, sessions.channel, sessions.source, sessions.campaign, sessions.device, 2
-          from sessions
-          where sessions.site_id = orders.site_id and sessions.person_id = orders.person_id
-            and orders.visitor_identity_id is null
-            and (sessions.started_at, sessions.started_sequence, sessions.session_id)
-              < (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
-            and sessions.started_at > orders.occurred_at - interval '24 hours'
-          order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
-          limit 1
-        )
-      ) as happened
-      order by happened.choice
-      limit 1
-    ) as belonging on true
+    cross join lateral store.belonging_session(
+      orders.site_id, orders.visitor_identity_id, orders.visitor_at, orders.visitor_sequence, orders.visitor_touchpoint_id,
+      orders.person_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id
+    ) as belonging
   ) as placed
   where orders.site_id = placed.site_id and orders.order_id = placed.order_id
     and (orders.session_id, orders.day, orders.channel, orders.utm_source, orders.campaign, orders.device)

@@ -63,16 +63,31 @@ create or replace function store.compute_days() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
+declare
+  -- Where orders are conversions, where they are of a primary goal, and where there are conversions of other goals.
+  order_sites integer[] := array(select work_sites.site_id from work_sites where work_sites.goals @> '[{"name": "purchase"}]');
+  primary_sites integer[] := array(
+    select work_sites.site_id from work_sites where work_sites.goals @> '[{"name": "purchase", "is_primary": true}]');
+  goal_sites integer[] := coalesce(store.sites_with_goals(), '{}');
 begin
   insert into work_day_parts
   with parts as (
     select
       work_days.site_id, work_days.person_id, work_days.day, sessions.channel, sessions.source, sessions.campaign, sessions.device,
       1 as sessions,
-      case when exists (
-        select from orders where orders.site_id = sessions.site_id and orders.session_id = sessions.session_id
-      ) then 1 else 0 end as converting_sessions,
-      0 as conversions, 0 as orders, 0::numeric as revenue, 0::numeric as refunded, 0 as unconverted_orders
+      case
+        when sessions.site_id = any (primary_sites) and exists (
+          select from orders where orders.site_id = sessions.site_id and orders.session_id = sessions.session_id
+        ) then 1
+        when sessions.site_id = any (goal_sites) and exists (
+          select from conversions
+          where conversions.site_id = sessions.site_id and conversions.session_id = sessions.session_id
+            and conversions.is_primary
+        ) then 1
+        else 0
+      end as converting_sessions,
+      0 as conversions, 0 as primary_conversions, 0 as orders, 0::numeric as revenue, 0::numeric as refunded,
+      0 as unconverted_orders
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
     cross join lateral (
@@ -88,7 +103,7 @@ begin
 
     select
       work_days.site_id, work_days.person_id, work_days.day, orders.channel, orders.utm_source, orders.campaign, orders.device,
-      0, 0, 1, 1,
+      0, 0, (orders.site_id = any (order_sites))::integer, (orders.site_id = any (primary_sites))::integer, 1,
       coalesce(store.in_site_currency(orders.gross, orders.is_foreign, orders.site_rate), 0), 0,
       case when orders.is_foreign and orders.site_rate is null then 1 else 0 end
     from work_days
@@ -103,8 +118,23 @@ begin
     union all
 
     select
+      work_days.site_id, work_days.person_id, work_days.day, conversions.channel, conversions.utm_source, conversions.campaign,
+      conversions.device, 0, 0, 1, conversions.is_primary::integer, 0, 0, 0, 0
+    from work_days
+    cross join lateral (
+      select conversions.*
+      from conversions
+      where conversions.site_id = work_days.site_id and conversions.person_id = work_days.person_id
+        and conversions.day = work_days.day
+      offset 0
+    ) as conversions
+    where work_days.site_id = any (goal_sites) and conversions.is_counted
+
+    union all
+
+    select
       work_days.site_id, work_days.person_id, work_days.day, orders.channel, orders.utm_source, orders.campaign, orders.device,
-      0, 0, 0, 0, 0, refunds.amount_site, 0
+      0, 0, 0, 0, 0, 0, refunds.amount_site, 0
     from work_days
     join work_sites on work_sites.site_id = work_days.site_id
     cross join lateral (
@@ -128,7 +158,8 @@ begin
       parts.site_id, parts.person_id, parts.day, parts.channel, coalesce(parts.source, '') as source,
       coalesce(parts.campaign, '') as campaign, coalesce(parts.device, '') as device,
       sum(parts.sessions)::integer as sessions, sum(parts.converting_sessions)::integer as converting_sessions,
-      sum(parts.conversions)::integer as conversions, sum(parts.orders)::integer as orders, trim_scale(sum(parts.revenue)) as revenue,
+      sum(parts.conversions)::integer as conversions, sum(parts.primary_conversions)::integer as primary_conversions,
+      sum(parts.orders)::integer as orders, trim_scale(sum(parts.revenue)) as revenue,
       trim_scale(sum(parts.refunded)) as refunded, sum(parts.unconverted_orders)::integer as unconverted_orders
     from parts
     group by parts.site_id, parts.person_id, parts.day, parts.channel, coalesce(parts.source, ''), coalesce(parts.campaign, ''), coalesce(parts.device, '')
@@ -136,7 +167,7 @@ begin
 
   select 1, days_now.site_id, days_now.person_id, days_now.day, days_now.channel, days_now.source, days_now.campaign,
     days_now.device, days_now.sessions, days_now.converting_sessions, days_now.conversions, days_now.orders,
-    days_now.revenue, days_now.refunded, days_now.unconverted_orders
+    days_now.revenue, days_now.refunded, days_now.unconverted_orders, days_now.primary_conversions
   from days_now;
 
   insert into work_day_parts
@@ -182,13 +213,14 @@ begin
 
   insert into person_days
   select now.site_id, now.person_id, now.day, now.channel, now.source, now.campaign, now.device, now.sessions,
-    now.converting_sessions, now.conversions, now.orders, now.revenue, now.refunded, now.unconverted_orders
+    now.converting_sessions, now.conversions, now.orders, now.revenue, now.refunded, now.unconverted_orders,
+    now.primary_conversions
   from work_day_parts as now
   where now.weight = 1
   on conflict (site_id, person_id, day, channel, source, campaign, device) do update set
     sessions = excluded.sessions, converting_sessions = excluded.converting_sessions, conversions = excluded.conversions,
     orders = excluded.orders, revenue = excluded.revenue, refunded = excluded.refunded,
-    unconverted_orders = excluded.unconverted_orders
+    unconverted_orders = excluded.unconverted_orders, primary_conversions = excluded.primary_conversions
   where person_days is distinct from excluded;
 
   with differences as (
@@ -196,9 +228,10 @@ begin
       parts.site_id, parts.day, parts.channel, parts.source, parts.campaign, parts.device,
       sum(parts.weight * parts.sessions) as sessions,
       sum(parts.weight * parts.converting_sessions) as converting_sessions,
-      sum(parts.weight * (parts.sessions > 0 or parts.conversions > 0)::integer) as persons,
-      sum(parts.weight * (parts.conversions > 0)::integer) as converting_persons,
+      sum(parts.weight * (parts.sessions > 0 or parts.conversions > 0 or parts.orders > 0)::integer) as persons,
+      sum(parts.weight * (parts.primary_conversions > 0)::integer) as converting_persons,
       sum(parts.weight * parts.conversions) as conversions,
+      sum(parts.weight * parts.primary_conversions) as primary_conversions,
       sum(parts.weight * parts.orders) as orders,
       sum(parts.weight * parts.revenue) as revenue,
       sum(parts.weight * parts.refunded) as refunded,
@@ -213,11 +246,11 @@ begin
     differences.site_id, differences.day, differences.channel, differences.source, differences.campaign, differences.device,
     differences.sessions, differences.converting_sessions, differences.persons, differences.converting_persons,
     differences.conversions, differences.orders, trim_scale(differences.revenue), trim_scale(differences.refunded),
-    differences.unconverted_orders, differences.row_count
+    differences.unconverted_orders, differences.row_count, differences.primary_conversions
   from differences
   where (differences.sessions, differences.converting_sessions, differences.persons, differences.converting_persons,
     differences.conversions, differences.orders, differences.revenue, differences.refunded, differences.unconverted_orders,
-    differences.row_count) is distinct from (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    differences.row_count, differences.primary_conversions) is distinct from (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
   on conflict (site_id, day, channel, source, campaign, device) do update set
     sessions = day_metrics.sessions + excluded.sessions,
     converting_sessions = day_metrics.converting_sessions + excluded.converting_sessions,
@@ -228,7 +261,8 @@ begin
     revenue = trim_scale(day_metrics.revenue + excluded.revenue),
     refunded = trim_scale(day_metrics.refunded + excluded.refunded),
     unconverted_orders = day_metrics.unconverted_orders + excluded.unconverted_orders,
-    person_row_count = day_metrics.person_row_count + excluded.person_row_count;
+    person_row_count = day_metrics.person_row_count + excluded.person_row_count,
+    primary_conversions = day_metrics.primary_conversions + excluded.primary_conversions;
 
   delete from day_metrics
   using (select distinct work_days.site_id, work_days.day from work_days) as days

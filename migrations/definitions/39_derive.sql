@@ -14,7 +14,7 @@ begin
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
       from unnest(array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-        'order_touchpoints', 'orders', 'refunds', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths']) as names (name)
+        'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths']) as names (name)
       union all
       select pg_inherits.inhrelid, false
       from pg_inherits
@@ -52,6 +52,7 @@ begin
   end if;
   perform store.derive_sessions();
   perform store.derive_order_sessions();
+  perform store.derive_conversions();
   perform store.derive_carts();
   if is_told then
     perform store.derive_triggers();

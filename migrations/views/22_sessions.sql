@@ -10,9 +10,13 @@ select
   round(sessions.engaged_milliseconds / 1000.0, 3) as engaged_seconds,
   sessions.engaged_milliseconds >= extract(epoch from sites.engaged_after) * 1000
     or sessions.page_view_count >= 2
-    or exists (
+    or (sites.goals @> '[{"name": "purchase"}]' and exists (
       select from store.orders
       where orders.site_id = sessions.site_id and orders.session_id = sessions.session_id
+    ))
+    or exists (
+      select from store.conversions
+      where conversions.site_id = sessions.site_id and conversions.session_id = sessions.session_id
     ) as is_engaged,
   sessions.page_view_count,
   sessions.touchpoint_count,
@@ -39,7 +43,7 @@ comment on column journey.sessions.ended_at is 'Its last touchpoint.';
 comment on column journey.sessions.duration_seconds is 'Last less first touchpoint.';
 comment on column journey.sessions.engaged_seconds is 'Time in the foreground, as the snippet measured it.';
 comment on column journey.sessions.is_engaged is
-  '10 s engaged (a setting), or two page views, or a conversion; a bounce is a session that is not.';
+  '10 s engaged (a setting), or two page views, or a conversion of any goal; a bounce is a session that is not.';
 comment on column journey.sessions.page_view_count is 'Page and screen views.';
 comment on column journey.sessions.touchpoint_count is 'All its touchpoints.';
 comment on column journey.sessions.entry_page is 'Path of the first page.';

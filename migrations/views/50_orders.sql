@@ -20,7 +20,8 @@ select
   orders.discount,
   orders.cart_id,
   orders.touchpoint_id,
-  case when orders.is_foreign then orders.site_rate else 1 end as site_rate
+  case when orders.is_foreign then orders.site_rate else 1 end as site_rate,
+  orders.disputed
 from store.orders;
 
 comment on view journey.orders is
@@ -48,3 +49,5 @@ comment on column journey.orders.cart_id is 'The cart id it named.';
 comment on column journey.orders.touchpoint_id is 'The touchpoint that gave the purchase signal.';
 comment on column journey.orders.site_rate is
   'What one unit of its currency was worth in the site''s; null without a rate.';
+comment on column journey.orders.disputed is
+  'Where it was told of with a secret key: what touchpoints with a write key said otherwise, a list by field; null where they agree.';

@@ -17,7 +17,8 @@ select
   day_metrics.revenue,
   day_metrics.refunded,
   trim_scale(day_metrics.revenue - day_metrics.refunded) as net_revenue,
-  day_metrics.unconverted_orders
+  day_metrics.unconverted_orders,
+  day_metrics.primary_conversions
 from store.day_metrics;
 
 comment on view journey.conversion_metrics is
@@ -29,10 +30,12 @@ comment on column journey.conversion_metrics.source is 'Source of the sessions; 
 comment on column journey.conversion_metrics.campaign is 'Campaign of the sessions.';
 comment on column journey.conversion_metrics.device is 'Device of the sessions; none for orders outside any.';
 comment on column journey.conversion_metrics.sessions is 'Sessions begun.';
-comment on column journey.conversion_metrics.converting_sessions is 'Sessions with a conversion.';
-comment on column journey.conversion_metrics.persons is 'Distinct persons of the sessions and conversions.';
-comment on column journey.conversion_metrics.converting_persons is 'Distinct persons who converted.';
-comment on column journey.conversion_metrics.conversions is 'Conversions.';
+comment on column journey.conversion_metrics.converting_sessions is 'Sessions with a conversion of a primary goal.';
+comment on column journey.conversion_metrics.persons is
+  'Distinct persons of the sessions, conversions and orders.';
+comment on column journey.conversion_metrics.converting_persons is
+  'Distinct persons with a conversion of a primary goal.';
+comment on column journey.conversion_metrics.conversions is 'Conversions of all goals.';
 comment on column journey.conversion_metrics.conversion_rate is 'converting_persons by persons, between 0 and 1.';
 comment on column journey.conversion_metrics.session_conversion_rate is
   'converting_sessions by sessions, between 0 and 1.';
@@ -44,3 +47,4 @@ comment on column journey.conversion_metrics.refunded is
 comment on column journey.conversion_metrics.net_revenue is 'revenue less refunded.';
 comment on column journey.conversion_metrics.unconverted_orders is
   'Orders in another currency without a rate: not in revenue.';
+comment on column journey.conversion_metrics.primary_conversions is 'Conversions of primary goals.';

@@ -4,8 +4,9 @@ language sql stable security definer
 set search_path = store, pg_temp
 return (
   select
-    count(distinct person_days.person_id) filter (where person_days.conversions > 0)::numeric
-    / nullif(count(distinct person_days.person_id) filter (where person_days.sessions > 0 or person_days.conversions > 0), 0)
+    count(distinct person_days.person_id) filter (where person_days.primary_conversions > 0)::numeric
+    / nullif(count(distinct person_days.person_id) filter (
+      where person_days.sessions > 0 or person_days.conversions > 0 or person_days.orders > 0), 0)
   from store.person_days
   where person_days.site_id = conversion_rate.site
     and person_days.day between conversion_rate.from_day and conversion_rate.to_day

@@ -29,6 +29,8 @@ export type SiteSettings = Partial<{
   oldest_live_touchpoint: string;
   model_name: string;
   model_version: number;
+  /** A JSON list of goals, checked by goals/check.ts. */
+  goals: string;
 }>;
 
 const columns = [
@@ -58,6 +60,7 @@ const columns = [
   'oldest_live_touchpoint',
   'model_name',
   'model_version',
+  'goals',
 ] as const satisfies readonly (keyof SiteSettings)[];
 
 /** Settings that say when something falls due. */

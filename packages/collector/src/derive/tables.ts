@@ -25,6 +25,7 @@ export const derivedTables: DerivedTable[] = [
   { name: 'order_touchpoints', key: ['site_id', 'order_id', 'touchpoint_id'], uncompared: [] },
   { name: 'orders', key: ['site_id', 'order_id'], uncompared: [] },
   { name: 'refunds', key: ['site_id', 'order_id', 'refund_id'], uncompared: [] },
+  { name: 'conversions', key: ['site_id', 'conversion_id'], uncompared: [] },
   {
     name: 'person_days',
     key: ['site_id', 'person_id', 'day', 'channel', 'source', 'campaign', 'device'],

@@ -88,6 +88,49 @@ export function deliveryOf(
   return { parts, instants };
 }
 
+const goals = JSON.stringify([
+  {
+    name: 'browsing',
+    event: 'page_view',
+    counting: 'once_per_session',
+    is_primary: true,
+  },
+  {
+    name: 'praise',
+    event: 'review_submitted',
+    when: { property: 'rating', at_least: 4 },
+    value: { amount: 2.5, currency: 'USD' },
+    counting: 'every_time',
+    is_primary: false,
+  },
+  {
+    name: 'adding',
+    event: 'add_to_cart',
+    value: { property: 'price' },
+    counting: 'every_time',
+    is_primary: true,
+  },
+  {
+    name: 'large_order',
+    event: 'purchase',
+    when: {
+      any: [
+        { property: 'value', at_least: 50 },
+        { property: 'total', exists: true },
+      ],
+    },
+    counting: 'once_per_session',
+    is_primary: true,
+  },
+  {
+    name: 'subscription',
+    event: 'subscription_started',
+    value: { property: 'total' },
+    counting: 'every_time',
+    is_primary: false,
+  },
+]);
+
 /** The defaults mostly, and settings that bend a rule each. */
 export const someSettings = fc.constantFrom<SiteSettings>(
   {},
@@ -106,6 +149,8 @@ export const someSettings = fc.constantFrom<SiteSettings>(
     currency: 'USD',
     lapsed_after: '1 day',
   },
+  { goals },
+  { goals, currency: 'USD', session_gap: '1 hour' },
 );
 
 export const choices = fc.record({

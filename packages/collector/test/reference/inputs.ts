@@ -1,6 +1,7 @@
 /** What the reference model reads: the stored touchpoints of one site, its settings and rates, and one instant. */
 import type { Rate } from './rates.ts';
 
+import type { Goal } from './goals.ts';
 import type { Document } from './machine.ts';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -60,6 +61,7 @@ export type Settings = {
   /** The document of the site's model; null is `ecommerce`. */
   model: Document | null;
   overrides: Override[];
+  goals: Goal[];
 };
 
 export const second = 1_000;
@@ -87,6 +89,7 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   model_version: 1,
   model: null,
   overrides: [],
+  goals: [{ name: 'purchase', event: 'purchase', counting: 'every_time', is_primary: true }],
 };
 
 /** The order of section 2: (occurred_at, sequence, touchpoint_id). */

@@ -155,7 +155,8 @@ export type Document = {
   transitions: Record<string, Record<string, string>>;
   timers: { name: string; state: string; after_hours: number; to: string }[];
 };
-type Condition = { [key: string]: Json };
+/** A condition on the properties of a touchpoint, as models and goals hold them. */
+export type Condition = { [key: string]: Json };
 
 /** The automaton that a document describes. */
 export function machineOf(document: Document): Machine {
@@ -179,7 +180,8 @@ export function machineOf(document: Document): Machine {
   };
 }
 
-function holds(condition: Condition, touchpoint: Touchpoint): boolean {
+/** Whether a touchpoint fulfils a condition. */
+export function holds(condition: Condition, touchpoint: Touchpoint): boolean {
   const { all, any, not, property, exists, equals, in: oneOf, share_of: shareOf } = condition;
   if (Array.isArray(all)) return all.every((part) => holds(part as Condition, touchpoint));
   if (Array.isArray(any)) return any.some((part) => holds(part as Condition, touchpoint));

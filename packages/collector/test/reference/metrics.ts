@@ -1,28 +1,17 @@
 import { figureOf, type Amount } from './amounts.ts';
 import type { Settings } from './inputs.ts';
-import { occurredAtOf, occurredAtText, type Order, siteAmountsOf } from './orders.ts';
+import type { Conversion } from './goals.ts';
+import { occurredAtOf, type Order, siteAmountsOf } from './orders.ts';
 import { dayOf } from './rates.ts';
 import { startOf, type Session } from './sessions.ts';
-
-/** One row of journey.conversions: the goal `purchase`, once per order. */
-export function conversionRow(order: Order) {
-  return {
-    goal: 'purchase',
-    person_id: order.person_id,
-    session_id: order.session?.session_id ?? null,
-    touchpoint_id: order.touchpoints[0]!.touchpoint_id,
-    order_id: order.order_id,
-    occurred_at: occurredAtText(order),
-    value: figureOf(order.gross),
-    currency: order.currency,
-  };
-}
 
 type Group = {
   sessions: Set<string>;
   convertingSessions: Set<string>;
   persons: Set<string>;
   convertingPersons: Set<string>;
+  conversions: number;
+  primaryConversions: number;
   orders: number;
   revenue: Amount;
   refunded: Amount;
@@ -30,7 +19,12 @@ type Group = {
 };
 
 /** The rows of journey.conversion_metrics. */
-export function conversionMetrics(sessions: Session[], orders: Order[], settings: Settings) {
+export function conversionMetrics(
+  sessions: Session[],
+  orders: Order[],
+  conversions: Conversion[],
+  settings: Settings,
+) {
   const groups = new Map<string, Group>();
   const groupAt = (at: number, of: { channel: string; session: Session | null }): Group => {
     const key = JSON.stringify({
@@ -45,6 +39,8 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
       convertingSessions: new Set(),
       persons: new Set(),
       convertingPersons: new Set(),
+      conversions: 0,
+      primaryConversions: 0,
       orders: 0,
       revenue: 0n,
       refunded: 0n,
@@ -60,9 +56,7 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
   }
   for (const order of orders) {
     const group = groupAt(order.session ? startOf(order.session) : occurredAtOf(order), order);
-    if (order.session) group.convertingSessions.add(order.session.session_id);
     group.persons.add(order.person_id);
-    group.convertingPersons.add(order.person_id);
     group.orders += 1;
     const inSite = siteAmountsOf(order);
     if (inSite) group.revenue += inSite.gross;
@@ -71,13 +65,24 @@ export function conversionMetrics(sessions: Session[], orders: Order[], settings
       if (refunded !== null && amount > 0n) groupAt(at, order).refunded += refunded;
     }
   }
+  for (const conversion of conversions) {
+    const { session, touchpoint, person_id, goal } = conversion;
+    const group = groupAt(session ? startOf(session) : touchpoint.occurred_at, conversion);
+    group.persons.add(person_id);
+    group.conversions += 1;
+    if (!goal.is_primary) continue;
+    group.primaryConversions += 1;
+    group.convertingPersons.add(person_id);
+    if (session) group.convertingSessions.add(session.session_id);
+  }
   return [...groups].map(([key, group]) => ({
     ...(JSON.parse(key) as Record<string, string | null>),
     sessions: group.sessions.size,
     converting_sessions: group.convertingSessions.size,
     persons: group.persons.size,
     converting_persons: group.convertingPersons.size,
-    conversions: group.orders,
+    conversions: group.conversions,
+    primary_conversions: group.primaryConversions,
     conversion_rate: rateOf(group.convertingPersons.size, group.persons.size),
     session_conversion_rate: rateOf(group.convertingSessions.size, group.sessions.size),
     orders: group.orders,

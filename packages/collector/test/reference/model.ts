@@ -17,8 +17,16 @@ import {
   type Settings,
   type Touchpoint,
 } from './inputs.ts';
-import { conversionMetrics, conversionRow } from './metrics.ts';
-import { occurredAtText, ordersOf, refundedOf, siteAmountsOf, type Order } from './orders.ts';
+import { conversionRow, conversionsOf, type Conversion } from './goals.ts';
+import { conversionMetrics } from './metrics.ts';
+import {
+  occurredAtText,
+  ordersOf,
+  refundedOf,
+  siteAmountsOf,
+  waitingRefundRows,
+  type Order,
+} from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
 import { funnelRows, stageMetricsRows, type Way } from './stage-figures.ts';
 import { byPerson, currentStageRow, customerOf, standingOf, transitionRow } from './stages.ts';
@@ -35,6 +43,7 @@ export type ViewName =
   | 'carts'
   | 'abandoned_carts'
   | 'orders'
+  | 'waiting_refunds'
   | 'conversions'
   | 'conversion_metrics';
 
@@ -48,6 +57,7 @@ export function viewsOf(
   const identities = new Identities(touchpoints, settings);
   const sessions = sessionsOf(touchpoints, identities, settings);
   const orders = ordersOf(touchpoints, identities, sessions, settings);
+  const conversions = conversionsOf(touchpoints, identities, sessions, orders, settings);
   const carts = cartsOf(touchpoints, identities, orders, settings, asOf, deliveries);
   const sessionOf = sessionByTouchpoint(sessions);
   const channelAt = (touchpoint: Touchpoint): string =>
@@ -82,7 +92,7 @@ export function viewsOf(
   const userOf = new Map(persons.map((person) => [person['person_id'], person['user_id']]));
 
   return {
-    sessions: sessions.map((session) => sessionRow(session, hasConversion(session, orders), settings)),
+    sessions: sessions.map((session) => sessionRow(session, hasConversion(session, conversions), settings)),
     identities: identities.rows(),
     persons,
     stage_transitions: transitions,
@@ -98,13 +108,14 @@ export function viewsOf(
         channel: channelAt(cart.opening),
       })),
     orders: orders.map(orderRow),
-    conversions: orders.map(conversionRow),
-    conversion_metrics: conversionMetrics(sessions, orders, settings),
+    waiting_refunds: waitingRefundRows(touchpoints, identities, orders, settings),
+    conversions: conversions.map((conversion) => conversionRow(conversion, settings)),
+    conversion_metrics: conversionMetrics(sessions, orders, conversions, settings),
   };
 }
 
-function hasConversion(session: Session, orders: Order[]): boolean {
-  return orders.some((order) => order.session === session);
+function hasConversion(session: Session, conversions: Conversion[]): boolean {
+  return conversions.some((conversion) => conversion.session === session);
 }
 
 function personRow(
@@ -200,5 +211,6 @@ function orderRow(order: Order): Row {
     refunded_site: inSite && figureOf(inSite.refunded),
     net_site: inSite && figureOf(inSite.gross - inSite.refunded),
     channel: order.channel,
+    disputed: order.disputed,
   };
 }

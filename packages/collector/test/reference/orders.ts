@@ -1,4 +1,4 @@
-import { amountOf, times, type Amount } from './amounts.ts';
+import { amountOf, figureOf, times, type Amount } from './amounts.ts';
 import { channelOutsideSessions } from './channels.ts';
 import type { Identities } from './identity.ts';
 import { byOrder, groupedBy, hour, isAct, isHuman, isoOf, type Settings, type Touchpoint } from './inputs.ts';
@@ -24,7 +24,11 @@ export type Order = {
   currency: string;
   /** From its currency to the site's, by the rate of its day. */
   factor: Factor | null;
+  disputed: Disputed | null;
 };
+
+/** What was said by write key otherwise than the order has it, by field. */
+type Disputed = Record<string, (number | string)[]>;
 
 export function isOrder(touchpoint: Touchpoint): boolean {
   return (
@@ -54,6 +58,7 @@ export function ordersOf(
     const session = sessionOf(own, person_id, sessions);
     const gross = first(byTrust, grossOf) ?? 0n;
     const currency = first(byTrust, currencyOf) ?? settings.currency;
+    const cart_id = first(byTrust, cartIdOf);
     const factor = factorAt(own[0]!.occurred_at, currency, settings.currency, settings);
     return {
       order_id,
@@ -62,16 +67,43 @@ export function ordersOf(
       signal: own.find((touchpoint) => identities.personOf(touchpoint) === person_id)!,
       session,
       channel: session?.channel ?? offlineChannelOf(own[0]!, settings),
-      cart_id: first(byTrust, cartIdOf),
+      cart_id,
       gross,
       refunds: refundsOf(order_id, { gross, byTrust, factor }, inOrder, settings),
       currency,
       factor,
+      disputed: disputedOf(byTrust, {
+        cart_id: cartIdOf,
+        currency: currencyOf,
+        gross: (touchpoint) => figureIn(grossOf(touchpoint)),
+        tax: (touchpoint) => figureIn(amountOf(touchpoint.properties?.['tax'])),
+        shipping: (touchpoint) => figureIn(amountOf(touchpoint.properties?.['shipping'])),
+        discount: (touchpoint) => figureIn(amountOf(touchpoint.properties?.['discount'])),
+      }),
     };
   });
 }
 
-function mostTrustedFirst(touchpoints: Touchpoint[]): Touchpoint[] {
+function figureIn(amount: Amount | null): number | null {
+  return amount === null ? null : figureOf(amount);
+}
+
+type Reader = (touchpoint: Touchpoint) => number | string | null;
+
+/** Where a secret key spoke of the order: what write keys say that differs from what it has. */
+function disputedOf(byTrust: Touchpoint[], fields: Record<string, Reader>): Disputed | null {
+  if (!byTrust[0]!.is_trusted) return null;
+  const untrusted = byTrust.filter((touchpoint) => !touchpoint.is_trusted);
+  const differing = Object.entries(fields).map(([name, read]) => {
+    const kept = first(byTrust, read);
+    const said = untrusted.map(read).filter((value) => value !== null && value !== kept);
+    return [name, [...new Set(said)]] as [string, (number | string)[]];
+  });
+  const disputed = differing.filter(([, values]) => values.length > 0);
+  return disputed.length === 0 ? null : Object.fromEntries(disputed);
+}
+
+export function mostTrustedFirst(touchpoints: Touchpoint[]): Touchpoint[] {
   return [...touchpoints].sort((a, b) => Number(b.is_trusted) - Number(a.is_trusted) || byOrder(a, b));
 }
 
@@ -178,4 +210,39 @@ export function occurredAtOf(order: Order): number {
 
 export function occurredAtText(order: Order): string {
   return isoOf(occurredAtOf(order));
+}
+
+/** The rows of journey.waiting_refunds: what would be given back of orders nobody has told of. */
+export function waitingRefundRows(
+  touchpoints: Touchpoint[],
+  identities: Identities,
+  orders: Order[],
+  settings: Settings,
+) {
+  const known = new Set(orders.map(({ order_id }) => order_id));
+  const waiting = touchpoints
+    .filter(isHuman)
+    .filter(isAct)
+    .filter((touchpoint) => ['refund', 'order_cancelled'].includes(touchpoint.name))
+    .filter((touchpoint) => touchpoint.is_trusted || settings.is_refund_by_write_key_accepted)
+    .filter((touchpoint) => orderIdOf(touchpoint) !== null && !known.has(orderIdOf(touchpoint)!));
+  const refundIdOf = (touchpoint: Touchpoint): string =>
+    (touchpoint.name === 'refund' ? textIn(touchpoint.properties, 'refund_id') : null) ??
+    touchpoint.touchpoint_id;
+  const copies = groupedBy(waiting, (touchpoint) =>
+    JSON.stringify([orderIdOf(touchpoint), touchpoint.name, refundIdOf(touchpoint)]),
+  );
+  return [...copies.values()].map((same) => {
+    const told = mostTrustedFirst(same)[0]!;
+    return {
+      order_id: orderIdOf(told)!,
+      refund_id: refundIdOf(told),
+      kind: told.name === 'refund' ? 'refund' : 'cancellation',
+      person_id: identities.personOf(told),
+      touchpoint_id: told.touchpoint_id,
+      occurred_at: isoOf(told.occurred_at),
+      amount: told.name === 'refund' ? figureIn(amountOf(told.properties?.['value'])) : null,
+      currency: currencyOf(told),
+    };
+  });
 }

@@ -1,0 +1,305 @@
+import { describe, expect, test } from 'vitest';
+import { useSite } from './fixture.ts';
+import type { Given } from './given.ts';
+
+const { given, rowsOf } = useSite();
+
+type GoalGiven = { name: string; event: string; [key: string]: unknown };
+
+function goals(...list: GoalGiven[]): Promise<void> {
+  const whole = list.map((goal) => ({ counting: 'every_time', is_primary: false, ...goal }));
+  return given.settings({ goals: JSON.stringify(whole) });
+}
+
+const purchase: GoalGiven = { name: 'purchase', event: 'purchase', is_primary: true };
+const signUp: GoalGiven = { name: 'sign_up', event: 'sign_up', is_primary: true };
+
+/** A touchpoint of Ada's at a time of day on 5 January. */
+function on(time: string, name = 'page_view', more: Partial<Given> = {}): Given {
+  return { anonymous_id: 'ada', at: `2026-01-05T${time}Z`, name, ...more };
+}
+
+const server: Partial<Given> = { source: 'server', is_trusted: true };
+
+async function conversions() {
+  const rows = await rowsOf('conversions');
+  return rows.sort((a, b) =>
+    JSON.stringify([a['occurred_at'], a['goal']]) < JSON.stringify([b['occurred_at'], b['goal']]) ? -1 : 1,
+  );
+}
+
+async function metrics() {
+  const rows = await rowsOf('conversion_metrics');
+  return rows.sort((a, b) => (String(a['channel']) < String(b['channel']) ? -1 : 1));
+}
+
+describe('goals name any touchpoint as a conversion', () => {
+  test('by its name', async () => {
+    await goals(purchase, signUp);
+    await given.touchpoints([
+      on('10:00', 'page_view'),
+      on('10:01', 'sign_up'),
+      on('10:02', 'purchase', { properties: { transaction_id: 'o1', value: 20 } }),
+    ]);
+    const [session] = await rowsOf('sessions');
+    expect(await conversions()).toMatchObject([
+      { goal: 'sign_up', session_id: session!['session_id'], order_id: null, value: null, currency: null },
+      { goal: 'purchase', order_id: 'o1', value: 20, currency: 'EUR', is_primary: true },
+    ]);
+    expect(await metrics()).toMatchObject([
+      { conversions: 2, primary_conversions: 2, orders: 1, converting_sessions: 1, converting_persons: 1 },
+    ]);
+  });
+
+  test('on a condition on its properties', async () => {
+    await goals({ name: 'big_quote', event: 'quote_requested', when: { property: 'seats', at_least: 50 } });
+    await given.touchpoints([
+      on('10:00', 'quote_requested', { properties: { seats: 49 } }),
+      on('10:01', 'quote_requested', { properties: { seats: '50' } }),
+      on('10:02', 'quote_requested'),
+    ]);
+    expect(await conversions()).toMatchObject([
+      { goal: 'big_quote', occurred_at: '2026-01-05T10:01:00.000Z' },
+    ]);
+  });
+
+  test('an offline one too', async () => {
+    await goals({ name: 'visit', event: 'store_visit', is_primary: true });
+    await given.touchpoints([
+      { at: '2026-01-05T10:00Z', user_id: 'u1', name: 'store_visit', source: 'store', is_trusted: true },
+    ]);
+    expect(await metrics()).toMatchObject([
+      {
+        channel: 'In Store',
+        device: 'none',
+        sessions: 0,
+        persons: 1,
+        converting_persons: 1,
+        conversion_rate: 1,
+      },
+    ]);
+  });
+
+  test('one touchpoint may reach several', async () => {
+    await goals(signUp, { ...signUp, name: 'lead' });
+    await given.touchpoints([on('10:00', 'sign_up')]);
+    const rows = await conversions();
+    expect(rows.map(({ goal }) => goal)).toEqual(['lead', 'sign_up']);
+    expect(new Set(rows.map(({ conversion_id }) => conversion_id)).size).toBe(2);
+  });
+
+  test('but not calls of type identify, group and alias, nor bots', async () => {
+    await goals({ ...signUp, event: 'identify' });
+    const context = { userAgent: 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)' };
+    await given.touchpoints([
+      on('10:00'),
+      on('10:01', 'identify', { type: 'identify' }),
+      on('10:02', 'identify', { context }),
+    ]);
+    expect(await conversions()).toEqual([]);
+  });
+});
+
+describe('a conversion counts', () => {
+  const inThreeSessions = [
+    on('10:00', 'sign_up'),
+    on('10:01', 'sign_up'),
+    on('12:00', 'sign_up'),
+    on('12:00', 'sign_up', { anonymous_id: 'bob' }),
+  ];
+
+  test('every time', async () => {
+    await goals(signUp);
+    await given.touchpoints(inThreeSessions);
+    expect(await conversions()).toHaveLength(4);
+    expect(await metrics()).toMatchObject([
+      { conversions: 4, converting_sessions: 3, converting_persons: 2 },
+    ]);
+  });
+
+  test('once per session: the first', async () => {
+    await goals({ ...signUp, counting: 'once_per_session' });
+    await given.touchpoints(inThreeSessions);
+    expect((await conversions()).map(({ occurred_at }) => occurred_at)).toEqual([
+      '2026-01-05T10:00:00.000Z',
+      '2026-01-05T12:00:00.000Z',
+      '2026-01-05T12:00:00.000Z',
+    ]);
+  });
+
+  test('once per session also where the first of it comes late', async () => {
+    await goals({ ...signUp, counting: 'once_per_session' });
+    await given.touchpoints([on('10:05', 'sign_up'), on('10:06', 'sign_up')]);
+    await given.touchpoints([on('10:00', 'sign_up')]);
+    expect(await conversions()).toMatchObject([{ occurred_at: '2026-01-05T10:00:00.000Z' }]);
+    expect(await metrics()).toMatchObject([{ conversions: 1 }]);
+  });
+
+  test('each without a session, also once per session', async () => {
+    await goals({ ...signUp, counting: 'once_per_session' });
+    await given.touchpoints([
+      { at: '2026-01-05T10:00Z', user_id: 'u1', name: 'sign_up', ...server },
+      { at: '2026-01-05T10:01Z', user_id: 'u1', name: 'sign_up', ...server },
+    ]);
+    expect(await metrics()).toMatchObject([{ conversions: 2, persons: 1, converting_persons: 1 }]);
+  });
+});
+
+describe('a conversion is worth', () => {
+  test.each<[string, Partial<GoalGiven>, Given['properties'], object]>([
+    ['its property value', {}, { value: 12.5, currency: 'usd' }, { value: 12.5, currency: 'USD' }],
+    ['its revenue, as Segment has it', {}, { revenue: '7' }, { value: 7, currency: 'EUR' }],
+    ['a property the goal names', { value: { property: 'seats' } }, { seats: 3, value: 9 }, { value: 3 }],
+    [
+      'a fixed amount',
+      { value: { amount: 50, currency: 'CHF' } },
+      { value: 9, currency: 'USD' },
+      { value: 50, currency: 'CHF' },
+    ],
+    ['nothing', {}, { value: -1, currency: 'USD' }, { value: null, currency: null, value_site: null }],
+  ])('%s', async (_, goal, properties, worth) => {
+    await goals({ ...signUp, ...goal });
+    await given.touchpoints([on('10:00', 'sign_up', { properties: properties ?? {} })]);
+    expect(await conversions()).toMatchObject([worth]);
+  });
+
+  test('as much in the site’s currency as the rate of its day says', async () => {
+    await goals({ ...signUp, value: { amount: 22, currency: 'USD' } });
+    await given.touchpoints([on('10:00', 'sign_up')]);
+    expect(await conversions()).toMatchObject([{ value: 22, value_site: null }]);
+    await given.rates('2026-01-05,USD,1.1');
+    expect(await conversions()).toMatchObject([{ value: 22, value_site: 20 }]);
+  });
+});
+
+describe('a goal about purchases counts orders', () => {
+  const large: GoalGiven = {
+    name: 'large',
+    event: 'purchase',
+    when: { property: 'value', at_least: 100 },
+    is_primary: true,
+  };
+  const order = { transaction_id: 'o1', value: 120 };
+
+  test('once across browser, server and import, as the order has it', async () => {
+    await goals(large);
+    await given.touchpoints([
+      on('10:00', 'purchase', { properties: order }),
+      on('10:01', 'purchase', { properties: { ...order, value: 130 }, ...server }),
+      on('11:00', 'purchase', { properties: { transaction_id: 'o2', value: 99 } }),
+    ]);
+    expect(await conversions()).toMatchObject([{ goal: 'large', order_id: 'o1', value: 130 }]);
+  });
+
+  test('beside the goal purchase, which counts every order', async () => {
+    await goals(purchase, large);
+    await given.touchpoints([
+      on('10:00', 'purchase', { properties: order }),
+      on('10:01', 'subscription_started', { properties: { transaction_id: 'o2' } }),
+    ]);
+    expect((await conversions()).map(({ goal }) => goal)).toEqual(['large', 'purchase', 'purchase']);
+  });
+
+  test('a touchpoint that comes later may make an order reach it', async () => {
+    await goals(large);
+    await given.touchpoints([on('10:00', 'purchase', { properties: { transaction_id: 'o1' } })]);
+    expect(await conversions()).toEqual([]);
+    await given.touchpoints([on('10:10', 'purchase', { properties: order, ...server })]);
+    expect(await conversions()).toMatchObject([{ occurred_at: '2026-01-05T10:00:00.000Z', value: 120 }]);
+  });
+
+  test('without the goal purchase orders are no conversions, and stay revenue', async () => {
+    await goals(signUp);
+    await given.touchpoints([
+      on('10:00', 'purchase', { properties: order }),
+      { at: '2026-01-05T10:00Z', user_id: 'u9', name: 'purchase', properties: { value: 5 }, ...server },
+    ]);
+    expect(await conversions()).toEqual([]);
+    expect(await metrics()).toMatchObject([
+      { conversions: 0, converting_persons: 0, conversion_rate: 0, orders: 1, revenue: 120 },
+      { channel: 'Unassigned', sessions: 0, persons: 1, conversion_rate: 0, orders: 1, revenue: 5 },
+    ]);
+    expect(await rowsOf('sessions')).toMatchObject([{ is_engaged: false }]);
+  });
+});
+
+describe('primary goals make the rates', () => {
+  test('others count as conversions, and in no rate', async () => {
+    await goals(purchase, { ...signUp, is_primary: false });
+    await given.touchpoints([
+      on('10:00', 'sign_up'),
+      on('10:00', 'purchase', { anonymous_id: 'bob', properties: { value: 20 } }),
+    ]);
+    expect(await metrics()).toMatchObject([
+      {
+        sessions: 2,
+        persons: 2,
+        conversions: 2,
+        primary_conversions: 1,
+        converting_sessions: 1,
+        converting_persons: 1,
+        conversion_rate: 0.5,
+        session_conversion_rate: 0.5,
+      },
+    ]);
+  });
+
+  test('a session with a conversion of any goal is engaged', async () => {
+    await goals(purchase, { ...signUp, is_primary: false });
+    await given.touchpoints([on('10:00', 'sign_up'), on('10:00', 'search', { anonymous_id: 'bob' })]);
+    const sessions = await rowsOf('sessions');
+    expect(sessions.map(({ visitor_id, is_engaged }) => [visitor_id, is_engaged]).sort()).toEqual([
+      ['ada', true],
+      ['bob', false],
+    ]);
+  });
+});
+
+describe('a conversion belongs to one session', () => {
+  const email = { context: { campaign: { source: 'news', medium: 'email', name: 'may' } } };
+
+  test('where it happened', async () => {
+    await goals(signUp);
+    await given.touchpoints([on('10:00', 'page_view', email), on('10:05', 'sign_up')]);
+    expect(await conversions()).toMatchObject([{ channel: 'Email' }]);
+    expect(await metrics()).toMatchObject([{ channel: 'Email', converting_sessions: 1, conversions: 1 }]);
+  });
+
+  test('else the person’s last session begun within 24 h before', async () => {
+    await goals(signUp);
+    await given.touchpoints([
+      on('10:00', 'page_view', { ...email, user_id: 'u1' }),
+      { at: '2026-01-06T09:59:59.999Z', user_id: 'u1', name: 'sign_up', ...server },
+    ]);
+    expect(await metrics()).toMatchObject([
+      { day: '2026-01-05', channel: 'Email', converting_sessions: 1, conversion_rate: 1 },
+    ]);
+  });
+
+  test('24 h after its beginning to none: the row Unassigned, device none', async () => {
+    await goals(signUp);
+    await given.touchpoints([
+      on('10:00', 'page_view', { ...email, user_id: 'u1' }),
+      { at: '2026-01-06T10:00Z', user_id: 'u1', name: 'sign_up', ...server },
+    ]);
+    expect(await metrics()).toMatchObject([
+      { channel: 'Email', converting_sessions: 0, conversion_rate: 0 },
+      {
+        day: '2026-01-06',
+        channel: 'Unassigned',
+        device: 'none',
+        sessions: 0,
+        persons: 1,
+        conversion_rate: 1,
+        session_conversion_rate: null,
+      },
+    ]);
+  });
+
+  test('and moves with it when an earlier touchpoint comes late', async () => {
+    await goals(signUp);
+    await given.touchpoints([on('10:20', 'sign_up')]);
+    await given.touchpoints([on('10:00', 'page_view', email)]);
+    expect(await metrics()).toMatchObject([{ channel: 'Email', conversions: 1 }]);
+  });
+});
