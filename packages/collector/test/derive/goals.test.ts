@@ -247,11 +247,8 @@ describe('primary goals make the rates', () => {
   test('a session with a conversion of any goal is engaged', async () => {
     await goals(purchase, { ...signUp, is_primary: false });
     await given.touchpoints([on('10:00', 'sign_up'), on('10:00', 'search', { anonymous_id: 'bob' })]);
-    const sessions = await rowsOf('sessions');
-    expect(sessions.map(({ visitor_id, is_engaged }) => [visitor_id, is_engaged]).sort()).toEqual([
-      ['ada', true],
-      ['bob', false],
-    ]);
+    const engaged = (await rowsOf('sessions')).filter(({ is_engaged }) => is_engaged);
+    expect(engaged).toMatchObject([{ visitor_id: 'ada' }]);
   });
 });
 
