@@ -41,7 +41,13 @@ begin
     identity_id uuid not null,
     is_replayed boolean not null,
     is_loaded boolean not null default false,
-    is_steady boolean not null default false, -- its new touchpoints only lengthen its last spell
+    is_steady boolean not null default false, -- its new touchpoints change no spell, but lengthen one
+    late_at timestamptz, -- the earliest of the new touchpoints that come before what was seen of it
+    -- of whom is replayed: from when on its touchpoints are needed, and the first session that may change
+    load_from timestamptz not null default '-infinity',
+    session_at timestamptz not null default '-infinity',
+    session_sequence bigint not null default 0,
+    session_id uuid not null default '00000000-0000-0000-0000-000000000000',
     primary key (site_id, identity_id)
   ) on commit preserve rows;
 
@@ -77,6 +83,15 @@ begin
     person_id uuid not null,
     is_replayed boolean not null,
     is_loaded boolean not null default false,
+    -- Of whom is replayed: the earliest instant at which something may have changed, and the checkpoint before it, after
+    -- which everything is done again; without one, from the beginning.
+    from_at timestamptz not null default '-infinity',
+    has_base boolean not null default false,
+    base_valid_from timestamptz not null default '-infinity',
+    base_at timestamptz not null default '-infinity',
+    base_sequence bigint not null default 0,
+    base_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
+    base_transition_count integer not null default 0,
     primary key (site_id, person_id)
   ) on commit preserve rows;
 
@@ -91,6 +106,7 @@ begin
     cart_id text,
     touchpoint_id uuid,
     first_touchpoint_id uuid,
+    occurred_at timestamptz,
     refunded numeric,
     primary key (site_id, order_id)
   ) on commit preserve rows;
@@ -358,26 +374,49 @@ begin
 end
 $$;
 
--- Brings in the whole past of every identity and person marked for replay, until nothing more is marked. Touchpoints of
--- batches still waiting are left out: they come with their own batch.
+-- Finds where to begin with whoever is replayed: at the last checkpoint before anything that may have changed.
+create or replace function store.choose_bases() returns void
+language plpgsql
+as $$
+begin
+  update work_persons
+  set has_base = found.is_found, base_valid_from = found.valid_from, base_at = found.last_seen_at,
+    base_sequence = found.last_sequence, base_touchpoint_id = found.last_touchpoint_id,
+    base_transition_count = found.transition_count
+  from (
+    select marked.site_id, marked.person_id, bases.last_seen_at is not null as is_found,
+      coalesce(bases.valid_from, '-infinity') as valid_from, coalesce(bases.last_seen_at, '-infinity') as last_seen_at,
+      coalesce(bases.last_sequence, 0) as last_sequence,
+      coalesce(bases.last_touchpoint_id, '00000000-0000-0000-0000-000000000000') as last_touchpoint_id,
+      coalesce(bases.transition_count, 0) as transition_count
+    from work_persons as marked
+    left join lateral (
+      select checkpoints.valid_from, checkpoints.last_seen_at, checkpoints.last_sequence, checkpoints.last_touchpoint_id,
+        checkpoints.transition_count
+      from checkpoints
+      where checkpoints.site_id = marked.site_id and checkpoints.person_id = marked.person_id
+        and checkpoints.last_seen_at < marked.from_at and checkpoints.valid_from < marked.from_at
+      order by checkpoints.last_seen_at desc, checkpoints.last_sequence desc, checkpoints.last_touchpoint_id desc
+      limit 1
+    ) as bases on true
+    where marked.is_replayed and not marked.is_loaded
+  ) as found
+  where work_persons.site_id = found.site_id and work_persons.person_id = found.person_id;
+end
+$$;
+
+-- Brings in what is needed of the past of every identity and person marked for replay, until nothing more is marked.
+-- Touchpoints of batches still waiting are left out: they come with their own batch.
 create or replace function store.load_replays() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   loop
-    insert into work_identities (site_id, identity_id, is_replayed)
-    select distinct identities.site_id, identities.identity_id, true
-    from work_persons
-    cross join lateral (
-      select identities.*
-      from identities
-      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
-      offset 0
-    ) as identities
-    where work_persons.is_replayed and not work_persons.is_loaded
-    on conflict (site_id, identity_id) do update set is_replayed = true where not work_identities.is_replayed;
-    update work_persons set is_loaded = true where is_replayed and not is_loaded;
+    if exists (select from work_persons where is_replayed and not is_loaded) then
+      perform store.choose_bases();
+      perform store.mark_identities_of_replayed();
+    end if;
 
     exit when not exists (select from work_identities where is_replayed and not is_loaded);
 
@@ -397,6 +436,7 @@ begin
       from store.derivable_touchpoints
       where derivable_touchpoints.site_id = work_identities.site_id
         and derivable_touchpoints.identity_id = work_identities.identity_id
+        and derivable_touchpoints.occurred_at >= work_identities.load_from
       offset 0
     ) as touchpoints
     where work_identities.is_replayed and not work_identities.is_loaded
@@ -410,15 +450,79 @@ begin
 end
 $$;
 
--- Marks persons for replay.
-create or replace function store.mark_replayed(sites integer[], persons uuid[]) returns void
+-- Marks the identities of whoever is replayed. Their sessions are cut anew from the last one begun before anything that may
+-- have changed: it began after touchpoints that have not.
+create or replace function store.mark_identities_of_replayed() returns void
 language plpgsql
 as $$
 begin
-  insert into work_persons (site_id, person_id, is_replayed)
-  select distinct marked.site_id, marked.person_id, true
-  from unnest(mark_replayed.sites, mark_replayed.persons) as marked (site_id, person_id)
+  insert into work_identities (site_id, identity_id, is_replayed, load_from, session_at, session_sequence, session_id)
+  select distinct on (owned.site_id, owned.identity_id)
+    owned.site_id, owned.identity_id, true,
+    min(owned.load_from) over (partition by owned.site_id, owned.identity_id),
+    owned.session_at, owned.session_sequence, owned.session_id
+  from (
+    select work_persons.site_id, identities.identity_id,
+      case when work_persons.has_base then least(work_persons.base_at, coalesce(sessions.started_at, work_persons.from_at))
+        else '-infinity' end as load_from,
+      coalesce(sessions.started_at, '-infinity') as session_at,
+      coalesce(sessions.started_sequence, 0) as session_sequence,
+      coalesce(sessions.session_id, '00000000-0000-0000-0000-000000000000') as session_id
+    from work_persons
+    cross join lateral (
+      select distinct identities.identity_id
+      from identities
+      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+      offset 0
+    ) as identities
+    left join lateral (
+      select sessions.started_at, sessions.started_sequence, sessions.session_id
+      from sessions
+      where work_persons.has_base
+        and sessions.site_id = work_persons.site_id and sessions.identity_id = identities.identity_id
+        and sessions.started_at < work_persons.from_at
+      order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
+      limit 1
+    ) as sessions on true
+    where work_persons.is_replayed and not work_persons.is_loaded
+  ) as owned
+  order by owned.site_id, owned.identity_id, owned.session_at, owned.session_sequence, owned.session_id
+  on conflict (site_id, identity_id) do update set
+    is_replayed = true, is_loaded = false,
+    load_from = case when work_identities.is_replayed then least(work_identities.load_from, excluded.load_from)
+      else excluded.load_from end,
+    (session_at, session_sequence, session_id) = (
+      select earlier.at, earlier.sequence, earlier.id
+      from (
+        values (excluded.session_at, excluded.session_sequence, excluded.session_id),
+          (case when work_identities.is_replayed then work_identities.session_at else 'infinity' end,
+            work_identities.session_sequence, work_identities.session_id)
+      ) as earlier (at, sequence, id)
+      order by earlier.at, earlier.sequence, earlier.id
+      limit 1
+    )
+  where not work_identities.is_replayed
+    or excluded.load_from < work_identities.load_from
+    or (excluded.session_at, excluded.session_sequence, excluded.session_id)
+      < (work_identities.session_at, work_identities.session_sequence, work_identities.session_id);
+  update work_persons set is_loaded = true where is_replayed and not is_loaded;
+end
+$$;
+
+drop function if exists store.mark_replayed(integer[], uuid[]);
+
+-- Marks persons for replay from an instant on, each of its own; without any, from the beginning.
+create or replace function store.mark_replayed(sites integer[], persons uuid[], instants timestamptz[] default null) returns void
+language plpgsql
+as $$
+begin
+  insert into work_persons (site_id, person_id, is_replayed, from_at)
+  select marked.site_id, marked.person_id, true, min(coalesce(marked.from_at, '-infinity'))
+  from unnest(mark_replayed.sites, mark_replayed.persons, mark_replayed.instants) as marked (site_id, person_id, from_at)
   where marked.person_id is not null
-  on conflict (site_id, person_id) do update set is_replayed = true where not work_persons.is_replayed;
+  group by marked.site_id, marked.person_id
+  on conflict (site_id, person_id) do update set
+    is_replayed = true, from_at = excluded.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
+  where not work_persons.is_replayed or excluded.from_at < work_persons.from_at;
 end
 $$;

@@ -5,36 +5,121 @@ create or replace function store.derive_identities() returns void
 language plpgsql
 as $$
 begin
-  -- Which identities are at hand; which of them got a touchpoint older than their last; and which merely go on, with no
-  -- user they were not seen with last.
-  insert into work_identities (site_id, identity_id, is_replayed, is_steady)
+  -- Which identities are at hand: which of them merely go on, with no user they were not seen with by then, and which got
+  -- a touchpoint older than their last.
+  insert into work_identities (site_id, identity_id, is_replayed, is_steady, late_at)
   select
-    work_touchpoints.site_id, work_touchpoints.identity_id,
-    bool_or(last_spell.type <> 'user_id' -- a user id has one spell for ever: nothing in it depends on order
-      and (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
-        > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)) is true,
-    bool_and(last_spell.type = 'user_id' or (
-      (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
-        <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-      and (work_touchpoints.user_id is null or work_touchpoints.user_id is not distinct from last_spell.user_id)
-    )) is true
-  from work_touchpoints
-  left join lateral (
-    select identities.type, identities.user_id, identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
-    from identities
-    where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
-    order by identities.spell desc
-    limit 1
-  ) as last_spell on true
-  where work_touchpoints.is_new
-  group by work_touchpoints.site_id, work_touchpoints.identity_id
+    seen.site_id, seen.identity_id, bool_or(seen.is_change) and bool_or(seen.is_late), not bool_or(seen.is_change),
+    min(seen.occurred_at) filter (where seen.is_late)
+  from (
+    select
+      work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at,
+      -- a user id has one spell for ever: nothing in it depends on order
+      case
+        when last_spell.type is null then true
+        when last_spell.type = 'user_id' or work_touchpoints.user_id is null then false
+        when (last_spell.from_at, last_spell.from_sequence, last_spell.from_touchpoint_id)
+          <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          then work_touchpoints.user_id is distinct from last_spell.user_id
+        else work_touchpoints.user_id is distinct from (
+          select identities.user_id
+          from identities
+          where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
+            and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+              <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          order by identities.spell desc
+          limit 1
+        )
+      end as is_change,
+      coalesce(last_spell.type <> 'user_id'
+        and (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
+          > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false) as is_late
+    from work_touchpoints
+    left join lateral (
+      select identities.type, identities.user_id, identities.from_at, identities.from_sequence, identities.from_touchpoint_id,
+        identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
+      from identities
+      where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
+      order by identities.spell desc
+      limit 1
+    ) as last_spell on true
+    where work_touchpoints.is_new
+  ) as seen
+  group by seen.site_id, seen.identity_id
   on conflict do nothing;
 
   perform store.lengthen_spells();
+  if exists (select from work_identities where is_steady and late_at is not null) then
+    perform store.lengthen_late_spells();
+  end if;
   perform store.load_replays();
   perform store.compute_spells();
   perform store.store_spells();
   perform store.store_user_identities();
+end
+$$;
+
+-- Late touchpoints that change no spell, but when it was seen. On a shared browser they can cut the sessions of any of its
+-- persons.
+create or replace function store.lengthen_late_spells() returns void
+language plpgsql
+as $$
+declare
+  shared_sites integer[];
+  shared_persons uuid[];
+  shared_instants timestamptz[];
+begin
+  update identities
+  set first_seen_at = least(identities.first_seen_at, seen.first_seen_at),
+    (last_seen_at, last_sequence, last_touchpoint_id) = (
+      select latest.at, latest.sequence, latest.touchpoint_id
+      from (
+        values (identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id),
+          ((seen.last_key).at, (seen.last_key).sequence, (seen.last_key).touchpoint_id)
+      ) as latest (at, sequence, touchpoint_id)
+      order by latest.at desc, latest.sequence desc, latest.touchpoint_id desc
+      limit 1
+    )
+  from (
+    select work_identities.site_id, work_identities.identity_id, covering.spell,
+      min(work_touchpoints.occurred_at) as first_seen_at,
+      (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
+        order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key
+    from work_identities
+    join work_touchpoints
+      on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
+    cross join lateral (
+      select identities.spell
+      from identities
+      where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
+        and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+          <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+      order by identities.spell desc
+      limit 1
+    ) as covering
+    where work_identities.is_steady and work_identities.late_at is not null and work_touchpoints.is_new
+    group by work_identities.site_id, work_identities.identity_id, covering.spell
+  ) as seen
+  where identities.site_id = seen.site_id and identities.identity_id = seen.identity_id and identities.spell = seen.spell;
+
+  select array_agg(shared.site_id), array_agg(shared.person_id), array_agg(shared.late_at)
+  into shared_sites, shared_persons, shared_instants
+  from (
+    select work_identities.site_id, identities.person_id, work_identities.late_at,
+      count(*) over (partition by work_identities.site_id, work_identities.identity_id) as spell_count
+    from work_identities
+    cross join lateral (
+      select identities.person_id
+      from identities
+      where identities.site_id = work_identities.site_id and identities.identity_id = work_identities.identity_id
+      offset 0
+    ) as identities
+    where work_identities.is_steady and work_identities.late_at is not null
+  ) as shared
+  where shared.spell_count > 1;
+  if shared_sites is not null then
+    perform store.mark_replayed(shared_sites, shared_persons, shared_instants);
+  end if;
 end
 $$;
 
@@ -76,7 +161,8 @@ begin
   from work_identities
   join work_touchpoints
     on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
-  where work_identities.is_steady and work_touchpoints.anonymous_id is not null
+  where work_identities.is_steady and work_identities.late_at is null
+    and (work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null)
   order by work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at desc,
     work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc;
 end
@@ -205,6 +291,7 @@ as $$
 declare
   moved_sites integer[];
   moved_persons uuid[];
+  moved_instants timestamptz[];
 begin
   with moved_identities as (
     -- Spells that were there and now are somebody else's, begin elsewhere, or are gone.
@@ -234,23 +321,30 @@ begin
     having count(*) > 1
   ),
 
+  -- Whose they were and are, and from when on: the identity's first touchpoint may be the one that moves.
   moved as (
-    select moved_identities.site_id, identities.person_id
+    select moved_identities.site_id, moved_identities.identity_id, identities.person_id, identities.first_seen_at
     from moved_identities
     cross join lateral (
-      select identities.person_id
+      select identities.person_id, identities.first_seen_at
       from identities
       where identities.site_id = moved_identities.site_id and identities.identity_id = moved_identities.identity_id
       offset 0
     ) as identities
     union
-    select moved_identities.site_id, work_spells.person_id
+    select moved_identities.site_id, moved_identities.identity_id, work_spells.person_id, work_spells.first_seen_at
     from moved_identities
     join work_spells
       on work_spells.site_id = moved_identities.site_id and work_spells.identity_id = moved_identities.identity_id
   )
 
-  select array_agg(moved.site_id), array_agg(moved.person_id) into moved_sites, moved_persons from moved;
+  select array_agg(dated.site_id), array_agg(dated.person_id), array_agg(dated.from_at)
+  into moved_sites, moved_persons, moved_instants
+  from (
+    select moved.site_id, moved.person_id,
+      min(moved.first_seen_at) over (partition by moved.site_id, moved.identity_id) as from_at
+    from moved
+  ) as dated;
 
   delete from identities
   where identities.ctid = any (array(
@@ -285,7 +379,7 @@ begin
     last_touchpoint_id = excluded.last_touchpoint_id;
 
   if moved_sites is not null then
-    perform store.mark_replayed(moved_sites, moved_persons);
+    perform store.mark_replayed(moved_sites, moved_persons, moved_instants);
   end if;
 end
 $$;

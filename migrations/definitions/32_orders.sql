@@ -53,7 +53,7 @@ begin
   insert into work_orders
   select
     at_hand.site_id, at_hand.order_id, orders.order_id is not null, orders.person_id, orders.session_id, orders.day,
-    orders.cart_id, orders.touchpoint_id, orders.first_touchpoint_id, orders.refunded
+    orders.cart_id, orders.touchpoint_id, orders.first_touchpoint_id, orders.occurred_at, orders.refunded
   from (
     select distinct work_touchpoints.site_id,
       coalesce(store.text_of(work_touchpoints.properties -> 'transaction_id'),
@@ -304,10 +304,11 @@ as $$
 declare
   moved_sites integer[];
   moved_persons uuid[];
+  moved_instants timestamptz[];
 begin
   with moved as (
     select work_orders.site_id, work_orders.person_id as old_person_id, orders.person_id,
-      work_orders.cart_id as old_cart_id, orders.cart_id
+      work_orders.cart_id as old_cart_id, orders.cart_id, least(work_orders.occurred_at, orders.occurred_at) as from_at
     from work_orders
     join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
     where work_orders.is_known
@@ -316,24 +317,24 @@ begin
   ),
 
   touched as (
-    select moved.site_id, moved.old_person_id as person_id from moved
-    union select moved.site_id, moved.person_id from moved
+    select moved.site_id, moved.old_person_id as person_id, moved.from_at from moved
+    union select moved.site_id, moved.person_id, moved.from_at from moved
     union
-    select moved.site_id, cart_holders.person_id
+    select moved.site_id, cart_holders.person_id, moved.from_at
     from moved
     join cart_holders
       on cart_holders.site_id = moved.site_id and cart_holders.cart_id in (moved.old_cart_id, moved.cart_id)
   )
 
-  select array_agg(touched.site_id), array_agg(touched.person_id) into moved_sites, moved_persons from touched;
+  select array_agg(touched.site_id), array_agg(touched.person_id), array_agg(touched.from_at)
+  into moved_sites, moved_persons, moved_instants
+  from touched;
   if moved_sites is not null then
-    perform store.mark_replayed(moved_sites, moved_persons);
+    perform store.mark_replayed(moved_sites, moved_persons, moved_instants);
   end if;
 
-  insert into work_persons (site_id, person_id, is_replayed)
-  select touched.site_id, touched.person_id, bool_or(store.is_late(
-      persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
-      touched.occurred_at, touched.first_sequence, touched.first_touchpoint_id))
+  insert into work_persons (site_id, person_id, is_replayed, from_at)
+  select touched.site_id, touched.person_id, min(late.at) is not null, coalesce(min(late.at), '-infinity')
   from (
     select orders.site_id, orders.person_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id
     from work_orders
@@ -347,9 +348,15 @@ begin
     where not work_orders.is_known
   ) as touched
   left join persons on persons.site_id = touched.site_id and persons.person_id = touched.person_id
+  cross join lateral (
+    select case when store.is_late(
+      persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
+      touched.occurred_at, touched.first_sequence, touched.first_touchpoint_id) then touched.occurred_at end as at
+  ) as late
   group by touched.site_id, touched.person_id
-  on conflict (site_id, person_id) do update set is_replayed = true
-  where excluded.is_replayed and not work_persons.is_replayed;
+  on conflict (site_id, person_id) do update set
+    is_replayed = true, from_at = excluded.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
+  where excluded.is_replayed and (not work_persons.is_replayed or excluded.from_at < work_persons.from_at);
 end
 $$;
 

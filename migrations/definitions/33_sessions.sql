@@ -33,7 +33,7 @@ create or replace aggregate store.session_of(
   store.session_state, uuid, timestamptz, uuid, text, interval, interval, boolean
 ) (sfunc = store.session_step, stype = store.session_state);
 
--- Fills work_session_rows for the visitors at hand: from their last session on, or from the beginning when replayed.
+-- Fills work_session_rows for the visitors at hand: from their last session on; when replayed, from the first that may change.
 create or replace function store.compute_sessions() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
@@ -76,7 +76,11 @@ begin
     join work_sites on work_sites.site_id = work_identities.site_id
     left join last_sessions
       on last_sessions.site_id = work_identities.site_id and last_sessions.identity_id = work_identities.identity_id
-    where work_touchpoints.in_session and (work_identities.is_replayed or work_touchpoints.is_new)
+    where work_touchpoints.in_session
+      and case when work_identities.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          >= (work_identities.session_at, work_identities.session_sequence, work_identities.session_id)
+        else work_touchpoints.is_new end
   ),
 
   gathered as (
@@ -171,6 +175,8 @@ begin
       select sessions.ctid as place, sessions.session_id
       from sessions
       where sessions.site_id = work_identities.site_id and sessions.identity_id = work_identities.identity_id
+        and (sessions.started_at, sessions.started_sequence, sessions.session_id)
+          >= (work_identities.session_at, work_identities.session_sequence, work_identities.session_id)
       offset 0
     ) as known
     where work_identities.is_replayed

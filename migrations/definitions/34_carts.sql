@@ -9,16 +9,19 @@ as $$
 declare
   changed_sites integer[];
   changed_persons uuid[];
+  changed_instants timestamptz[];
 begin
   with openings as (
     select work_touchpoints.site_id, store.text_of(work_touchpoints.properties -> 'cart_id') as cart_id, work_touchpoints.person_id,
-      work_persons.is_replayed,
       row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key as order_key
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    where (work_persons.is_replayed or work_touchpoints.is_new)
-      and work_touchpoints.is_activity
+    where work_touchpoints.is_activity
+      and case when work_persons.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        else work_touchpoints.is_new end
       and store.opens_cart(work_touchpoints.name, store.items_of(work_touchpoints.properties))
       and store.text_of(work_touchpoints.properties -> 'cart_id') is not null
   ),
@@ -39,6 +42,8 @@ begin
         select cart_holders.ctid as place, cart_holders.site_id, cart_holders.cart_id, cart_holders.person_id
         from cart_holders
         where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
+          and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
         offset 0
       ) as held
       left join holders
@@ -59,6 +64,8 @@ begin
       when exists (
         select from work_persons
         where work_persons.site_id = excluded.site_id and work_persons.person_id = excluded.person_id and work_persons.is_replayed
+          and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
       ) then cart_holders.first_touchpoint_id <> excluded.first_touchpoint_id
       else (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
         > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)
@@ -67,21 +74,22 @@ begin
   ),
 
   concerned as (
-    select changed.site_id, orders.cart_id, orders.person_id
+    select changed.site_id, orders.cart_id, orders.person_id, orders.occurred_at
     from (select gone.site_id, gone.cart_id from gone union select told.site_id, told.cart_id from told) as changed
     cross join lateral (
-      select orders.cart_id, orders.person_id
+      select orders.cart_id, orders.person_id, orders.occurred_at
       from orders
       where orders.site_id = changed.site_id and orders.cart_id = changed.cart_id
       offset 0
     ) as orders
   )
 
-  select array_agg(everyone.site_id), array_agg(everyone.person_id) into changed_sites, changed_persons
+  select array_agg(everyone.site_id), array_agg(everyone.person_id), array_agg(everyone.occurred_at)
+  into changed_sites, changed_persons, changed_instants
   from (
-    select concerned.site_id, concerned.person_id from concerned
+    select concerned.site_id, concerned.person_id, concerned.occurred_at from concerned
     union
-    select concerned.site_id, cart_holders.person_id
+    select concerned.site_id, cart_holders.person_id, concerned.occurred_at
     from concerned
     cross join lateral (
       select cart_holders.person_id
@@ -90,18 +98,31 @@ begin
       offset 0
     ) as cart_holders
     union
-    select concerned.site_id, openings.person_id
+    select concerned.site_id, openings.person_id, concerned.occurred_at
     from concerned
     join openings on openings.site_id = concerned.site_id and openings.cart_id = concerned.cart_id
   ) as everyone;
 
   if changed_sites is not null then
-    perform store.mark_replayed(changed_sites, changed_persons);
+    perform store.mark_replayed(changed_sites, changed_persons, changed_instants);
   end if;
 end
 $$;
 
--- Fills work_carts for the persons at hand: from their live carts on, or from the beginning when replayed.
+-- The carts of a checkpoint, as the fold carries them.
+create or replace function store.carts_kept(carts jsonb) returns store.cart_state[]
+language plpgsql stable
+as $$
+begin
+  return array(
+    select jsonb_populate_record(null::store.cart_state, kept.cart)
+    from jsonb_array_elements(carts) with ordinality as kept (cart, position)
+    order by kept.position
+  );
+end
+$$;
+
+-- Fills work_carts for the persons at hand: from their live carts on; when replayed, from the checkpoint or the beginning.
 create or replace function store.compute_carts() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
@@ -117,9 +138,12 @@ begin
     cross join lateral (
       select orders.* from orders
       where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
+        and orders.occurred_at >= work_persons.base_at
       offset 0
     ) as orders
     where work_persons.is_replayed
+      and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
+        > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
     union
     select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
       orders.first_touchpoint_id, orders.cart_id, orders.person_id
@@ -135,6 +159,8 @@ begin
       offset 0
     ) as orders
     where work_persons.is_replayed
+      and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
+        > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
     union
     select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
       orders.first_touchpoint_id, orders.cart_id, orders.person_id
@@ -163,8 +189,11 @@ begin
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    where (work_persons.is_replayed or work_touchpoints.is_new)
-      and work_touchpoints.is_activity and store.cart_step_of(work_touchpoints.name) is not null
+    where work_touchpoints.is_activity and store.cart_step_of(work_touchpoints.name) is not null
+      and case when work_persons.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        else work_touchpoints.is_new end
 
     union all
 
@@ -201,6 +230,20 @@ begin
     ) as carts
     where not work_persons.is_replayed
     group by carts.site_id, carts.person_id
+
+    union all
+
+    select work_persons.site_id, work_persons.person_id, store.carts_kept(bases.carts)
+    from work_persons
+    cross join lateral (
+      select checkpoints.carts
+      from checkpoints
+      where checkpoints.site_id = work_persons.site_id and checkpoints.person_id = work_persons.person_id
+        and checkpoints.last_seen_at = work_persons.base_at and checkpoints.last_sequence = work_persons.base_sequence
+        and checkpoints.last_touchpoint_id = work_persons.base_touchpoint_id
+      offset 0
+    ) as bases
+    where work_persons.has_base and bases.carts is not null
   ),
 
   -- Whoever has something happening or a live cart is told the time as well.
@@ -257,6 +300,9 @@ begin
       select carts.ctid as place, carts.cart_key
       from carts
       where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+        -- what was closed before the checkpoint is not done again
+        and (carts.last_activity_at, carts.last_sequence, carts.last_touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
       offset 0
     ) as known
     where work_persons.is_replayed

@@ -191,7 +191,11 @@ begin
         where rules.is_conditional
       )
     ) as matched
-    where (work_persons.is_replayed or work_touchpoints.is_new) and work_touchpoints.is_activity
+    where work_touchpoints.is_activity
+      and case when work_persons.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        else work_touchpoints.is_new end
 
     union all
 
@@ -216,6 +220,8 @@ begin
       offset 0
     ) as overrides
     where work_persons.is_replayed and exists (select from store.overrides)
+      and (overrides.from_at, -9223372036854775808, overrides.override_id)
+        > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
       and spells.from_at < overrides.from_at
       and not exists (
         select from identities as later
@@ -227,18 +233,27 @@ begin
   -- Where everybody at hand stood before; null for whoever is new, or replayed from the beginning.
   seeds as materialized (
     select work_persons.site_id, work_persons.person_id,
-      case when not work_persons.is_replayed and persons.transition_count > 0 then row(
-        persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-        persons.transition_count, persons.last_timer_at, '{}', persons.held_until, persons.overridden_at)::store.stage_state
-      end as seed
+      case when known.transition_count is not null then row(
+        coalesce(known.state, 0), coalesce(known.furthest, 0), known.since, coalesce(known.journey_number, 1),
+        known.last_signal_at, known.transition_count, known.last_timer_at, '{}', known.held_until, known.overridden_at
+      )::store.stage_state end as seed
     from work_persons
     left join lateral (
       select persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
         persons.transition_count, persons.last_timer_at, persons.held_until, persons.overridden_at
       from persons
-      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      where not work_persons.is_replayed
+        and persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      union all
+      select checkpoints.state, checkpoints.furthest, checkpoints.since, checkpoints.journey_number, checkpoints.last_signal_at,
+        checkpoints.transition_count, checkpoints.last_timer_at, checkpoints.held_until, checkpoints.overridden_at
+      from checkpoints
+      where work_persons.has_base
+        and checkpoints.site_id = work_persons.site_id and checkpoints.person_id = work_persons.person_id
+        and checkpoints.last_seen_at = work_persons.base_at and checkpoints.last_sequence = work_persons.base_sequence
+        and checkpoints.last_touchpoint_id = work_persons.base_touchpoint_id
       offset 0
-    ) as persons on true
+    ) as known on true
   ),
 
   folded as (

@@ -5,25 +5,32 @@ create or replace function store.mark_persons() returns void
 language plpgsql
 as $$
 begin
-  insert into work_persons (site_id, person_id, is_replayed)
-  select
-    work_touchpoints.site_id, work_touchpoints.person_id,
-    bool_or(store.is_late(
-      persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
-      work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-      -- an override gave a stage before there was a channel to count it under
-      or (persons.stage is not null and persons.first_channel is null))
-  from work_touchpoints
-  left join lateral (
-    select persons.*
-    from persons
-    where persons.site_id = work_touchpoints.site_id and persons.person_id = work_touchpoints.person_id
-    offset 0
-  ) as persons on true
-  where work_touchpoints.is_new
-  group by work_touchpoints.site_id, work_touchpoints.person_id
-  on conflict (site_id, person_id) do update set is_replayed = true
-  where excluded.is_replayed and not work_persons.is_replayed;
+  insert into work_persons (site_id, person_id, is_replayed, from_at)
+  select marked.site_id, marked.person_id, marked.late_at is not null, coalesce(marked.late_at, '-infinity')
+  from (
+    select
+      work_touchpoints.site_id, work_touchpoints.person_id,
+      min(case
+        -- an override gave a stage before there was a channel to count it under
+        when persons.stage is not null and persons.first_channel is null then '-infinity'
+        when store.is_late(
+          persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
+          work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          then work_touchpoints.occurred_at
+      end) as late_at
+    from work_touchpoints
+    left join lateral (
+      select persons.*
+      from persons
+      where persons.site_id = work_touchpoints.site_id and persons.person_id = work_touchpoints.person_id
+      offset 0
+    ) as persons on true
+    where work_touchpoints.is_new
+    group by work_touchpoints.site_id, work_touchpoints.person_id
+  ) as marked
+  on conflict (site_id, person_id) do update set
+    is_replayed = true, from_at = excluded.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
+  where excluded.is_replayed and (not work_persons.is_replayed or excluded.from_at < work_persons.from_at);
 end
 $$;
 
@@ -43,7 +50,7 @@ begin
       where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
       offset 0
     ) as known
-    where work_persons.is_replayed
+    where work_persons.is_replayed and not work_persons.has_base
       and not exists (
         select from work_touchpoints
         where work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
@@ -58,121 +65,217 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 declare
   is_live boolean := store.is_live();
+  long_sites integer[];
+  long_persons uuid[];
+  -- Tests keep them closer together.
+  distance integer := coalesce(nullif(current_setting('milepost.checkpoint_distance', true), '')::integer, 200);
 begin
-  insert into persons (
-    site_id, person_id, user_id, product_seen_at,
-    first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
-    state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at,
-    entered_stages, held_until, overridden_at
-  )
-  with seen as (
+  with written as (
+    insert into persons (
+      site_id, person_id, user_id, product_seen_at, unkept_count,
+      first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
+      state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at,
+      entered_stages, held_until, overridden_at
+    )
+    with seen as (
+      select
+        work_persons.site_id, work_persons.person_id, count(*) as touchpoint_count,
+        min(work_touchpoints.occurred_at) as first_seen_at,
+        (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
+          order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key,
+        (array_agg(work_touchpoints.touchpoint_id
+          order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          filter (where work_touchpoints.is_activity))[1] as first_activity_id,
+        bool_or(work_touchpoints.traits is not null) as has_traits,
+        max(work_touchpoints.occurred_at)
+          filter (where work_touchpoints.name = 'view_item' and work_touchpoints.is_activity) as product_seen_at
+      from work_persons
+      join work_touchpoints
+        on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
+      where case when work_persons.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        else work_touchpoints.is_new end
+      group by work_persons.site_id, work_persons.person_id
+    ),
+
+    -- Of whom is replayed from a checkpoint on, what it says.
+    bases as materialized (
+      select work_persons.site_id, work_persons.person_id, kept.entered_stages, kept.product_seen_at, kept.traits,
+        kept.valid_from
+      from work_persons
+      cross join lateral (
+        select checkpoints.*
+        from checkpoints
+        where checkpoints.site_id = work_persons.site_id and checkpoints.person_id = work_persons.person_id
+          and checkpoints.last_seen_at = work_persons.base_at and checkpoints.last_sequence = work_persons.base_sequence
+          and checkpoints.last_touchpoint_id = work_persons.base_touchpoint_id
+        offset 0
+      ) as kept
+      where work_persons.has_base
+    )
+
     select
-      work_persons.site_id, work_persons.person_id, work_persons.is_replayed,
-      min(work_touchpoints.occurred_at) as first_seen_at,
-      (array_agg(row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
-        order by work_touchpoints.occurred_at desc, work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc))[1] as last_key,
-      (array_agg(work_touchpoints.touchpoint_id
-        order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-        filter (where work_touchpoints.is_activity))[1] as first_activity_id,
-      (array_agg(work_touchpoints.identity_id))[1] as identity_id,
-      bool_or(work_touchpoints.traits is not null) as has_traits,
-      max(work_touchpoints.occurred_at)
-        filter (where work_touchpoints.name = 'view_item' and work_touchpoints.is_activity) as product_seen_at
+      work_persons.site_id, work_persons.person_id,
+      case when persons.person_id is not null and not work_persons.is_replayed then persons.user_id else (
+        select identities.user_id
+        from identities
+        where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
+          and identities.user_id is not null
+        limit 1
+      ) end,
+      browsing.product_seen_at,
+      coalesce(seen.touchpoint_count, 0) + case when work_persons.is_replayed then 0 else coalesce(persons.unkept_count, 0) end,
+      case when work_persons.is_replayed and not work_persons.has_base then seen.first_seen_at
+        else coalesce(persons.first_seen_at, seen.first_seen_at) end,
+      coalesce((seen.last_key).at, case when work_persons.has_base then work_persons.base_at else persons.last_seen_at end),
+      coalesce((seen.last_key).sequence,
+        case when work_persons.has_base then work_persons.base_sequence else persons.last_sequence end),
+      coalesce((seen.last_key).touchpoint_id,
+        case when work_persons.has_base then work_persons.base_touchpoint_id else persons.last_touchpoint_id end),
+      case when (work_persons.has_base or not work_persons.is_replayed) and persons.first_channel is not null
+        then persons.first_channel
+      else store.channel_of_first(work_persons.site_id, seen.first_activity_id) end,
+      case
+        when seen.has_traits then store.traits_after(work_persons.site_id, work_persons.person_id,
+          case when work_persons.is_replayed then bases.traits else persons.traits end)
+        when work_persons.is_replayed then bases.traits
+        else persons.traits
+      end,
+      (work_stages.machine).state,
+      model_machines.stages[model_machines.state_stages[(work_stages.machine).state]],
+      (work_stages.machine).furthest, (work_stages.machine).since,
+      case when (work_stages.machine).transition_count > 0 then (work_stages.machine).journey_number end,
+      (work_stages.machine).last_signal_at, (work_stages.machine).transition_count,
+      nullif(greatest(
+        (work_stages.machine).last_timer_at,
+        case when work_persons.is_replayed then bases.valid_from else persons.last_timer_at end,
+        cart_timers.last_timer_at
+      ), '-infinity'),
+      case
+        when work_persons.is_replayed or persons.next_due_at is null or persons.next_due_at <= work_sites.as_of then due.next_due_at
+        else least(persons.next_due_at, due.next_due_at)
+      end,
+      case when bases.person_id is not null then bases.entered_stages
+        when (work_stages.machine).transition_count > cardinality((work_stages.machine).moves) then persons.entered_stages else 0 end
+        | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end,
+      (work_stages.machine).held_until, (work_stages.machine).overridden_at
     from work_persons
-    join work_touchpoints
-      on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    where work_persons.is_replayed or work_touchpoints.is_new
-    group by work_persons.site_id, work_persons.person_id, work_persons.is_replayed
+    join work_sites on work_sites.site_id = work_persons.site_id
+    join store.sites on sites.site_id = work_persons.site_id
+    join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
+    join store.model_machines
+      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+    left join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id
+    left join bases on bases.site_id = work_persons.site_id and bases.person_id = work_persons.person_id
+    left join lateral (
+      select persons.*
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+      offset 0
+    ) as persons on true
+    left join lateral (
+      select
+        min(store.cart_due_at(work_carts.cart, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry)) as due_at,
+        max(greatest((work_carts.cart).abandoned_at, case when (work_carts.cart).state = 'expired' then (work_carts.cart).closed_at end)) as last_timer_at
+      from work_carts
+      where work_carts.site_id = work_persons.site_id and work_carts.person_id = work_persons.person_id
+    ) as cart_timers on true
+    cross join lateral (
+      select latest.product_seen_at,
+        case when latest.product_seen_at is not null
+          then greatest((work_stages.machine).last_signal_at, latest.product_seen_at) + sites.browse_delay end as due_at
+      from (
+        select case when work_persons.is_replayed then greatest(bases.product_seen_at, seen.product_seen_at)
+          else greatest(persons.product_seen_at, seen.product_seen_at) end as product_seen_at
+      ) as latest
+    ) as browsing
+    cross join lateral (
+      select least(
+        cart_timers.due_at,
+        store.stage_due_at(work_stages.machine, model_machines.timer_seconds),
+        -- A wait that is over was looked at, unless it has only just come to light, and not too late for a trigger.
+        case when browsing.due_at > work_sites.as_of
+          or (is_live and browsing.due_at > work_sites.as_of - sites.trigger_stale_after
+            and browsing.due_at is distinct from greatest(persons.last_signal_at, persons.product_seen_at) + sites.browse_delay)
+        then browsing.due_at end
+      ) as next_due_at
+    ) as due
+    where seen.person_id is not null
+      or (persons.person_id is not null and (work_persons.has_base or not work_persons.is_replayed))
+    on conflict (site_id, person_id) do update set
+      user_id = excluded.user_id, product_seen_at = excluded.product_seen_at, unkept_count = excluded.unkept_count,
+      first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+      last_sequence = excluded.last_sequence, last_touchpoint_id = excluded.last_touchpoint_id,
+      first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
+      furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
+      last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
+      last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages,
+      held_until = excluded.held_until, overridden_at = excluded.overridden_at
+    returning persons.site_id, persons.person_id, persons.unkept_count
   )
 
+  select array_agg(written.site_id), array_agg(written.person_id) into long_sites, long_persons
+  from written
+  where written.unkept_count >= distance;
+
+  perform store.keep_checkpoints(long_sites, long_persons);
+end
+$$;
+
+-- Keeps where persons with long histories stand now, and forgets what is kept of a time that was done again.
+create or replace function store.keep_checkpoints(long_sites integer[], long_persons uuid[]) returns void
+language plpgsql
+as $$
+begin
+  if exists (select from work_persons where is_replayed) then
+    delete from checkpoints
+    where checkpoints.ctid = any (array(
+      select known.place
+      from work_persons
+      cross join lateral (
+        select checkpoints.ctid as place
+        from checkpoints
+        where checkpoints.site_id = work_persons.site_id and checkpoints.person_id = work_persons.person_id
+          and (checkpoints.last_seen_at, checkpoints.last_sequence, checkpoints.last_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        offset 0
+      ) as known
+      where work_persons.is_replayed
+    ));
+  end if;
+  if long_sites is null then
+    return;
+  end if;
+
+  with kept as (
+    update persons
+    set unkept_count = 0
+    from unnest(keep_checkpoints.long_sites, keep_checkpoints.long_persons) as long (site_id, person_id)
+    where persons.site_id = long.site_id and persons.person_id = long.person_id
+    returning persons.*
+  )
+
+  insert into checkpoints (
+    site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
+    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, traits, carts
+  )
   select
-    work_persons.site_id, work_persons.person_id,
-    case when persons.person_id is not null and not work_persons.is_replayed then persons.user_id else (
-      select identities.user_id
-      from identities
-      where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
-        and identities.user_id is not null
-      limit 1
-    ) end,
-    browsing.product_seen_at,
-    case when work_persons.is_replayed then seen.first_seen_at else coalesce(persons.first_seen_at, seen.first_seen_at) end,
-    coalesce((seen.last_key).at, persons.last_seen_at),
-    coalesce((seen.last_key).sequence, persons.last_sequence),
-    coalesce((seen.last_key).touchpoint_id, persons.last_touchpoint_id),
-    case when not work_persons.is_replayed and persons.first_channel is not null then persons.first_channel
-    else store.channel_of_first(work_persons.site_id, seen.first_activity_id) end,
-    case
-      when seen.has_traits or (work_persons.is_replayed and persons.traits is not null)
-        then store.traits_after(work_persons.site_id, work_persons.person_id, work_persons.is_replayed, persons.traits)
-      else persons.traits
-    end,
-    (work_stages.machine).state,
-    model_machines.stages[model_machines.state_stages[(work_stages.machine).state]],
-    (work_stages.machine).furthest, (work_stages.machine).since,
-    case when (work_stages.machine).transition_count > 0 then (work_stages.machine).journey_number end,
-    (work_stages.machine).last_signal_at, (work_stages.machine).transition_count,
-    nullif(greatest(
-      (work_stages.machine).last_timer_at,
-      case when not work_persons.is_replayed then persons.last_timer_at end,
-      cart_timers.last_timer_at
-    ), '-infinity'),
-    case
-      when work_persons.is_replayed or persons.next_due_at is null or persons.next_due_at <= work_sites.as_of then due.next_due_at
-      else least(persons.next_due_at, due.next_due_at)
-    end,
-    case when (work_stages.machine).transition_count > cardinality((work_stages.machine).moves) then persons.entered_stages else 0 end
-      | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end,
-    (work_stages.machine).held_until, (work_stages.machine).overridden_at
-  from work_persons
-  join work_sites on work_sites.site_id = work_persons.site_id
-  join store.sites on sites.site_id = work_persons.site_id
-  join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
-  join store.model_machines
-    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-  left join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id
+    kept.site_id, kept.person_id, kept.last_seen_at, kept.last_sequence, kept.last_touchpoint_id,
+    greatest(kept.last_seen_at, kept.last_timer_at), kept.state, kept.furthest, kept.since, kept.journey_number,
+    kept.last_signal_at, kept.transition_count, kept.last_timer_at, kept.held_until, kept.overridden_at, kept.entered_stages,
+    kept.product_seen_at, kept.traits, live.carts
+  from kept
   left join lateral (
-    select persons.*
-    from persons
-    where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-    offset 0
-  ) as persons on true
-  left join lateral (
-    select
-      min(store.cart_due_at(work_carts.cart, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry)) as due_at,
-      max(greatest((work_carts.cart).abandoned_at, case when (work_carts.cart).state = 'expired' then (work_carts.cart).closed_at end)) as last_timer_at
-    from work_carts
-    where work_carts.site_id = work_persons.site_id and work_carts.person_id = work_persons.person_id
-  ) as cart_timers on true
-  cross join lateral (
-    select latest.product_seen_at,
-      case when latest.product_seen_at is not null
-        then greatest((work_stages.machine).last_signal_at, latest.product_seen_at) + sites.browse_delay end as due_at
-    from (
-      select case when work_persons.is_replayed then seen.product_seen_at
-        else greatest(persons.product_seen_at, seen.product_seen_at) end as product_seen_at
-    ) as latest
-  ) as browsing
-  cross join lateral (
-    select least(
-      cart_timers.due_at,
-      store.stage_due_at(work_stages.machine, model_machines.timer_seconds),
-      -- A wait that is over was looked at, unless it has only just come to light, and not too late for a trigger.
-      case when browsing.due_at > work_sites.as_of
-        or (is_live and browsing.due_at > work_sites.as_of - sites.trigger_stale_after
-          and browsing.due_at is distinct from greatest(persons.last_signal_at, persons.product_seen_at) + sites.browse_delay)
-      then browsing.due_at end
-    ) as next_due_at
-  ) as due
-  where seen.person_id is not null or (persons.person_id is not null and not work_persons.is_replayed)
-  on conflict (site_id, person_id) do update set
-    user_id = excluded.user_id, product_seen_at = excluded.product_seen_at,
-    first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
-    last_sequence = excluded.last_sequence, last_touchpoint_id = excluded.last_touchpoint_id,
-    first_channel = excluded.first_channel, traits = excluded.traits, state = excluded.state, stage = excluded.stage,
-    furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
-    last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
-    last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages,
-    held_until = excluded.held_until, overridden_at = excluded.overridden_at;
+    select jsonb_agg(to_jsonb(row(
+      carts.cart_key, carts.cart_id, carts.state, carts.opened_at, carts.last_activity_at, carts.last_sequence,
+      carts.last_touchpoint_id, carts.abandoned_at, carts.first_abandoned_at, carts.abandonment_count, carts.furthest_step,
+      carts.lines, carts.currency, carts.recovery_url, carts.order_id, carts.closed_at
+    )::store.cart_state) order by carts.opened_at, carts.cart_key) as carts
+    from carts
+    where carts.site_id = kept.site_id and carts.person_id = kept.person_id and carts.state in ('open', 'abandoned')
+  ) as live on true
+  on conflict do nothing;
 end
 $$;
 
@@ -197,7 +300,8 @@ end
 $$;
 
 -- Traits: per key the latest value in the order of time; null deletes. E-mail and phone are no traits but contacts.
-create or replace function store.traits_after(site integer, person uuid, is_replayed boolean, stored jsonb) returns jsonb
+drop function if exists store.traits_after(integer, uuid, boolean, jsonb);
+create or replace function store.traits_after(site integer, person uuid, stored jsonb) returns jsonb
 language plpgsql stable
 as $$
 begin
@@ -207,14 +311,19 @@ begin
       select distinct on (said.key) said.key, said.value
       from (
         select kept.key, kept.value, null::store.order_key as order_key
-        from jsonb_each(case when traits_after.is_replayed then '{}'::jsonb else coalesce(stored, '{}') end) as kept (key, value)
+        from jsonb_each(coalesce(stored, '{}')) as kept (key, value)
         union all
         select told.key, told.value,
           row(work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)::store.order_key
-        from work_touchpoints
+        from work_persons
+        join work_touchpoints
+          on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
         cross join lateral jsonb_each(work_touchpoints.traits) as told (key, value)
-        where work_touchpoints.site_id = traits_after.site and work_touchpoints.person_id = traits_after.person
-          and (traits_after.is_replayed or work_touchpoints.is_new)
+        where work_persons.site_id = traits_after.site and work_persons.person_id = traits_after.person
+          and case when work_persons.is_replayed
+            then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+              > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+            else work_touchpoints.is_new end
           and work_touchpoints.traits is not null and jsonb_typeof(work_touchpoints.traits) = 'object'
           and told.key not in ('email', 'phone')
       ) as said
@@ -246,7 +355,9 @@ begin
       from work_orders
       join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
       union
-      select work_persons.site_id, work_persons.person_id from work_persons where work_persons.is_replayed
+      select work_persons.site_id, work_persons.person_id
+      from work_persons
+      where work_persons.is_replayed and not work_persons.has_base
     ) as buyers
     left join lateral (
       select orders.*

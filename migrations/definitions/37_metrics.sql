@@ -5,42 +5,51 @@ language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
-  -- A replay can move anything: all days the person ever had, and now has.
+  -- A replay can move anything after its beginning: all days the person had since, and now has. The day of the session
+  -- that the beginning is in is at most the longest session earlier.
   insert into work_days
-  with bought as (
-    select orders.site_id, orders.person_id, orders.order_id, orders.day
+  with replayed as materialized (
+    select work_persons.site_id, work_persons.person_id, work_sites.time_zone,
+      case when work_persons.has_base then work_persons.base_at - sites.session_limit else '-infinity' end as from_at
     from work_persons
+    join work_sites on work_sites.site_id = work_persons.site_id
+    join store.sites on sites.site_id = work_persons.site_id
+    where work_persons.is_replayed
+  ),
+
+  bought as (
+    select orders.site_id, orders.person_id, orders.order_id, orders.day
+    from replayed
     cross join lateral (
       select orders.*
       from orders
-      where orders.site_id = work_persons.site_id and orders.person_id = work_persons.person_id
+      where orders.site_id = replayed.site_id and orders.person_id = replayed.person_id
+        and orders.occurred_at >= replayed.from_at
       offset 0
     ) as orders
-    where work_persons.is_replayed
   )
 
   select days.site_id, days.person_id, days.day
   from (
-    select work_persons.site_id, work_persons.person_id, person_days.day
-    from work_persons
+    select replayed.site_id, replayed.person_id, person_days.day
+    from replayed
     cross join lateral (
       select person_days.day
       from person_days
-      where person_days.site_id = work_persons.site_id and person_days.person_id = work_persons.person_id
+      where person_days.site_id = replayed.site_id and person_days.person_id = replayed.person_id
+        and person_days.day >= (replayed.from_at at time zone replayed.time_zone)::date
       offset 0
     ) as person_days
-    where work_persons.is_replayed
     union
-    select work_persons.site_id, work_persons.person_id, (sessions.started_at at time zone work_sites.time_zone)::date
-    from work_persons
-    join work_sites on work_sites.site_id = work_persons.site_id
+    select replayed.site_id, replayed.person_id, (sessions.started_at at time zone replayed.time_zone)::date
+    from replayed
     cross join lateral (
       select sessions.started_at
       from sessions
-      where sessions.site_id = work_persons.site_id and sessions.person_id = work_persons.person_id
+      where sessions.site_id = replayed.site_id and sessions.person_id = replayed.person_id
+        and sessions.started_at >= replayed.from_at
       offset 0
     ) as sessions
-    where work_persons.is_replayed
     union
     select bought.site_id, bought.person_id, bought.day from bought where bought.day is not null
     union

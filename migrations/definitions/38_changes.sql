@@ -34,11 +34,11 @@ begin
   insert into work_persons_before
   select at_hand.site_id, at_hand.person_id, persons.user_id, persons.traits, persons.last_seen_at, transitions.told
   from (
-    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed
+    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed, work_persons.base_transition_count
     from work_persons
     where work_persons.is_replayed
     union all
-    select distinct work_touchpoints.site_id, work_touchpoints.person_id, false
+    select distinct work_touchpoints.site_id, work_touchpoints.person_id, false, 0
     from work_touchpoints
     join work_persons
       on work_persons.site_id = work_touchpoints.site_id and work_persons.person_id = work_touchpoints.person_id
@@ -51,12 +51,14 @@ begin
     offset 0
   ) as persons
   left join lateral (
-    select jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number) as told
+    select coalesce(
+      jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number), '[]') as told
     from stage_transitions
     where at_hand.is_replayed
       and stage_transitions.site_id = at_hand.site_id and stage_transitions.person_id = at_hand.person_id
+      and stage_transitions.transition_number > at_hand.base_transition_count
     offset 0
-  ) as transitions on true;
+  ) as transitions on at_hand.is_replayed;
 end
 $$;
 
@@ -114,11 +116,15 @@ begin
       store.elements_missing(work_persons_before.transitions, now.transitions) as gone,
       store.elements_missing(now.transitions, work_persons_before.transitions) as come
     from work_persons_before
+    join work_persons
+      on work_persons.site_id = work_persons_before.site_id and work_persons.person_id = work_persons_before.person_id
     cross join lateral (
-      select jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number) as transitions
+      select coalesce(
+        jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number), '[]') as transitions
       from stage_transitions
       where stage_transitions.site_id = work_persons_before.site_id
         and stage_transitions.person_id = work_persons_before.person_id
+        and stage_transitions.transition_number > work_persons.base_transition_count
       offset 0
     ) as now
     where work_persons_before.transitions is not null and work_persons_before.transitions is distinct from now.transitions
@@ -168,6 +174,8 @@ begin
         store.cart_told(carts) as told
       from carts
       where carts.site_id = work_persons.site_id and carts.person_id = work_persons.person_id
+        and (carts.last_activity_at, carts.last_sequence, carts.last_touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
       offset 0
     ) as carts
     where work_persons.is_replayed

@@ -3,14 +3,20 @@ export type DerivedTable = {
   name: string;
   key: string[];
   /** Bookkeeping that may differ between two right answers. */
-  uncompared: string[];
+  uncompared: string[] | 'all';
 };
 
 /** Every derived table of schema `store`. */
 export const derivedTables: DerivedTable[] = [
   { name: 'identities', key: ['site_id', 'identity_id', 'spell'], uncompared: [] },
   // Timers are indexed by a lower bound of the next due instant, kept only as tight as is cheap.
-  { name: 'persons', key: ['site_id', 'person_id'], uncompared: ['next_due_at', 'last_timer_at'] },
+  { name: 'persons', key: ['site_id', 'person_id'], uncompared: ['next_due_at', 'last_timer_at', 'unkept_count'] },
+  // Where checkpoints stand depends on how touchpoints arrived.
+  {
+    name: 'checkpoints',
+    key: ['site_id', 'person_id', 'last_seen_at', 'last_sequence', 'last_touchpoint_id'],
+    uncompared: 'all',
+  },
   { name: 'sessions', key: ['site_id', 'session_id'], uncompared: [] },
   { name: 'stage_transitions', key: ['site_id', 'person_id', 'transition_number'], uncompared: [] },
   { name: 'stage_standings', key: ['site_id', 'stage', 'furthest', 'entered_stages'], uncompared: [] },
