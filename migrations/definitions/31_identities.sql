@@ -49,13 +49,13 @@ begin
   on conflict do nothing;
 
   perform store.lengthen_spells();
-  if exists (select from work_identities where is_steady and late_at is not null) then
-    perform store.lengthen_late_spells();
-  end if;
   perform store.load_replays();
   perform store.compute_spells();
   perform store.store_spells();
   perform store.store_user_identities();
+  if exists (select from work_identities where is_steady and late_at is not null) then
+    perform store.lengthen_late_spells();
+  end if;
 end
 $$;
 

@@ -10,7 +10,11 @@ export type DerivedTable = {
 export const derivedTables: DerivedTable[] = [
   { name: 'identities', key: ['site_id', 'identity_id', 'spell'], uncompared: [] },
   // Timers are indexed by a lower bound of the next due instant, kept only as tight as is cheap.
-  { name: 'persons', key: ['site_id', 'person_id'], uncompared: ['next_due_at', 'last_timer_at', 'unkept_count'] },
+  {
+    name: 'persons',
+    key: ['site_id', 'person_id'],
+    uncompared: ['next_due_at', 'last_timer_at', 'unkept_count'],
+  },
   // Where checkpoints stand depends on how touchpoints arrived.
   {
     name: 'checkpoints',

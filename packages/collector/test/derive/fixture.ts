@@ -23,6 +23,18 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
+/** Has checkpoints kept every so many touchpoints of a person, instead of every 200. */
+export function keepCheckpointsApart(touchpoints: number): void {
+  beforeAll(async () => {
+    const { pathname } = new URL(testDatabase.url);
+    await testDatabase.pool.query(
+      `alter database ${pathname.slice(1)} set milepost.checkpoint_distance = ${touchpoints}`,
+    );
+    await deriver.close();
+    deriver = await Deriver.open(testDatabase.pool);
+  });
+}
+
 /** The test file's database, and the one connection that derives in it. */
 export const database = {
   get pool() {

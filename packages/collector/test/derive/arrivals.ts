@@ -1,0 +1,167 @@
+/** Properties of arrival, for more than one distance between checkpoints. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { SiteSettings } from '../../src/database/sites.ts';
+import { day } from '../reference/inputs.ts';
+import { database } from './fixture.ts';
+import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
+import {
+  choices,
+  type Delivery,
+  deliveryOf,
+  history,
+  someSettings,
+  step,
+  touchpointsOf,
+} from './histories.ts';
+import { expectAsReference, expectVerified, textOfViews } from './views.ts';
+
+// A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const seed = process.env['MILEPOST_TEST_SEED'];
+const timeout = 60_000 + numRuns * 5_000;
+const runs = {
+  numRuns,
+  // Shrinking a failure stops in time to be told.
+  interruptAfterTimeLimit: timeout - 20_000,
+  ...(seed === undefined ? {} : { seed: Number(seed) }),
+};
+
+async function deliver(site: Site, { parts, instants }: Delivery): Promise<void> {
+  for (const [index, part] of parts.entries()) {
+    await storeGiven(database.pool, site, part);
+    await database.derive(instants[index]!);
+  }
+}
+
+async function withSite(settings: SiteSettings, use: (site: Site) => Promise<void>): Promise<void> {
+  const site = await makeSite(database.pool, settings);
+  try {
+    await use(site);
+  } finally {
+    await removeSite(database.pool, site);
+  }
+}
+
+function endOf(touchpoints: Given[], ...instants: number[]): number {
+  return Math.max(...instants, ...touchpoints.map((touchpoint) => Number(touchpoint.at)));
+}
+
+/** Arrival order, batching, retries and duplicates of the same stored touchpoints never change any derived row. */
+export function testArrivals(): void {
+  test(
+    'the views are those of the reference model',
+    async () => {
+      const pause = fc.constantFrom(0, day / 24, 30 * day, 180 * day);
+      await fc.assert(
+        fc.asyncProperty(history(40), someSettings, pause, async (touchpoints, settings, after) => {
+          await withSite(settings, async (site) => {
+            const asOf = endOf(touchpoints) + after;
+            await storeGiven(database.pool, site, touchpoints);
+            await database.derive(asOf);
+            await expectAsReference(database.pool, site, asOf);
+          });
+        }),
+        runs,
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'touchpoints shuffled, split, late and duplicated give byte-equal views, and verify finds no difference',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history(40), someSettings, choices, async (touchpoints, settings, how) => {
+          const delivery = deliveryOf(touchpoints, how);
+          const asOf = endOf(touchpoints, ...delivery.instants);
+          let scattered = {};
+          await withSite(settings, async (site) => {
+            await deliver(site, delivery);
+            await database.derive(asOf);
+            scattered = await textOfViews(database.pool, site);
+            await expectVerified(database.pool);
+            await expectAsReference(database.pool, site, asOf);
+          });
+          await withSite(settings, async (site) => {
+            await storeGiven(database.pool, site, touchpoints);
+            await database.derive(asOf);
+            expect(scattered).toEqual(await textOfViews(database.pool, site));
+          });
+        }),
+        runs,
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'touchpoints one by one in order, time passing between them, give the same as all at once',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history(12), someSettings, async (touchpoints, settings) => {
+          const asOf = endOf(touchpoints);
+          await withSite(settings, async (site) => {
+            const parts = touchpoints.map((touchpoint) => [touchpoint]);
+            await deliver(site, { parts, instants: touchpoints.map(({ at }) => Number(at)) });
+            await expectAsReference(database.pool, site, asOf);
+            await expectVerified(database.pool);
+          });
+        }),
+        runs,
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'touchpoints of two sites with the same ids, arriving together, stay apart',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history(20), history(20), choices, async (ones, others, how) => {
+          const [one, other] = [deliveryOf(ones, how), deliveryOf(others, how)];
+          const asOf = endOf([...ones, ...others], ...one.instants, ...other.instants);
+          await withSite({}, async (site) => {
+            await withSite({ currency: 'USD' }, async (neighbour) => {
+              for (let part = 0; part < Math.max(one.parts.length, other.parts.length); part += 1) {
+                await storeGiven(database.pool, site, one.parts[part] ?? []);
+                await storeGiven(database.pool, neighbour, other.parts[part] ?? []);
+                await database.derive(Math.max(one.instants[part] ?? 0, other.instants[part] ?? 0));
+              }
+              await database.derive(asOf);
+              await expectAsReference(database.pool, site, asOf);
+              await expectAsReference(database.pool, neighbour, asOf);
+            });
+          });
+        }),
+        { ...runs, numRuns: Math.ceil(numRuns / 3) },
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'late touchpoints of a person with a long history change what follows them, and it ends as if they had been in time',
+    async () => {
+      const long = fc.array(step, { minLength: 700, maxLength: 700, size: 'max' });
+      const late = fc.array(fc.nat({ max: 699 }), { minLength: 1, maxLength: 12 });
+      await fc.assert(
+        fc.asyncProperty(long, late, async (steps, positions) => {
+          const touchpoints = touchpointsOf(steps.map((one) => ({ ...one, wait: Math.min(one.wait, day) })));
+          const asOf = endOf(touchpoints);
+          const inTime = touchpoints.filter((_, index) => !positions.includes(index));
+          await withSite({}, async (site) => {
+            await deliver(site, { parts: [inTime.slice(0, 400), inTime.slice(400)], instants: [0, asOf] });
+            for (const position of positions) {
+              await deliver(site, { parts: [[touchpoints[position]!]], instants: [asOf] });
+            }
+            await expectAsReference(database.pool, site, asOf);
+            await expectVerified(database.pool);
+          });
+        }),
+        { ...runs, numRuns: Math.ceil(numRuns / 10) },
+      );
+    },
+    timeout,
+  );
+}
