@@ -226,6 +226,31 @@ begin
     primary key (weight, site_id, person_id, day, channel, source, campaign, device)
   ) on commit preserve rows;
 
+  create temporary table if not exists work_memberships (
+    site_id integer not null,
+    person_id uuid not null,
+    account_id text not null,
+    role text,
+    joined_at timestamptz not null,
+    from_at timestamptz not null,
+    from_sequence bigint not null,
+    from_touchpoint_id uuid not null,
+    to_at timestamptz,
+    to_sequence bigint,
+    to_touchpoint_id uuid,
+    is_left boolean not null
+  ) on commit preserve rows;
+
+  -- What accounts count of the persons at hand, before (weight -1) and now (weight 1).
+  create temporary table if not exists work_members (
+    weight integer not null,
+    site_id integer not null,
+    account_id text not null,
+    stage text,
+    order_count integer not null,
+    net_revenue numeric not null
+  ) on commit preserve rows;
+
   create temporary table if not exists work_days (
     site_id integer not null,
     person_id uuid not null,
@@ -262,6 +287,8 @@ begin
   delete from work_carts_before;
   delete from work_changes;
   delete from work_imports;
+  delete from work_memberships;
+  delete from work_members;
 end
 $$;
 
@@ -271,7 +298,8 @@ as $$
 begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
     work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_goals, work_reached, work_days,
-    work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports;
+    work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports, work_memberships,
+    work_members;
 end
 $$;
 
@@ -315,12 +343,19 @@ select
   touchpoints.user_id,
   case when touchpoints.anonymous_id is null and touchpoints.user_id is null then touchpoints.identities end as identities,
   case when store.reads_properties(touchpoints.name) then touchpoints.properties end as properties,
-  touchpoints.traits,
+  -- in a group call they are the account's
+  case when touchpoints.type <> 'group' then touchpoints.traits end as traits,
   case when touchpoints.context is not null then store.campaign_key(touchpoints.context) end as campaign_key,
   store.path_of(touchpoints.context) as path,
   case when touchpoints.name = 'user_engagement'
     then store.amount_of(touchpoints.properties -> 'engagement_time_msec')::bigint end as engaged_milliseconds,
-  touchpoints.batch_id
+  touchpoints.batch_id,
+  touchpoints.account_id,
+  case when touchpoints.account_id is not null then store.membership_told(
+    touchpoints.type, touchpoints.name, touchpoints.properties, touchpoints.traits) end as membership,
+  case when touchpoints.account_id is not null and (touchpoints.type = 'group' or touchpoints.name = 'account_added_user')
+    then coalesce(touchpoints.properties -> 'role', touchpoints.traits -> 'role') end as role,
+  case when touchpoints.account_id is not null and touchpoints.type = 'group' then touchpoints.traits end as account_traits
 from store.touchpoints
 where touchpoints.bot_reason is null and touchpoints.internal_reason is null;
 

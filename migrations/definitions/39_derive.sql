@@ -14,7 +14,8 @@ begin
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
       from unnest(array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-        'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths']) as names (name)
+        'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths',
+        'accounts', 'account_members']) as names (name)
       union all
       select pg_inherits.inhrelid, false
       from pg_inherits
@@ -64,6 +65,7 @@ begin
   perform store.delete_empty_persons();
   perform store.derive_persons();
   perform store.derive_purchases();
+  perform store.derive_accounts();
   perform store.derive_metrics();
   perform store.derive_stage_metrics();
   if is_told then
@@ -80,6 +82,7 @@ as $$
 begin
   perform store.derive_identities();
   perform store.resolve_work_touchpoints();
+  perform store.derive_account_facts();
   perform store.mark_persons();
   perform store.derive_marked_persons();
 end
@@ -271,6 +274,7 @@ begin
   perform store.compute_spells();
   perform store.store_spells();
   perform store.store_user_identities();
+  perform store.derive_account_facts();
 end
 $$;
 

@@ -231,6 +231,7 @@ begin
       join work_sites on work_sites.site_id = work_persons.site_id and known.next_due_at <= work_sites.as_of
     ));
   perform store.derive_stage_metrics();
+  perform store.derive_accounts();
   perform store.publish_changes('model');
   return last_person;
 end
@@ -245,6 +246,8 @@ begin
   set model_name = model_changes.model_name, model_version = model_changes.model_version
   from store.model_changes
   where sites.site_id = site and model_changes.site_id = site;
+  perform store.load_changing_site(site);
+  perform store.rank_accounts(site);
   perform store.drop_model_change(site);
 end
 $$;

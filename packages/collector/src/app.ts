@@ -1,3 +1,4 @@
+import { maxValueLength } from '@milepost/shared';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { api } from './api/index.ts';
@@ -46,6 +47,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    // Ids may be that long, four bytes a character, three characters of an address a byte.
+    routerOptions: { maxParamLength: 12 * maxValueLength },
     clientErrorHandler: refuseConnection,
   });
 

@@ -31,6 +31,7 @@ const problems = {
   'invalid-cursor': { status: 400, title: 'The cursor is not one this route gave out' },
   'invalid-visitor': { status: 400, title: 'The request does not say who the visitor is' },
   'unknown-person': { status: 404, title: 'The site has no such person' },
+  'unknown-account': { status: 404, title: 'The site has no such account' },
   'unknown-stage': { status: 404, title: 'The journey model has no such stage' },
   'not-acceptable': { status: 406, title: 'The route cannot answer in an accepted form' },
 

@@ -52,6 +52,8 @@ export const eventNames = [
   'support_ticket_opened',
   'support_call',
   // B2B and subscriptions
+  'account_added_user',
+  'account_removed_user',
   'onboarding_step_completed',
   'video_viewed',
   'case_study_viewed',
@@ -95,6 +97,8 @@ export const eventAliases: Readonly<Record<string, EventName>> = {
   'Order Cancelled': 'order_cancelled',
   'Signed In': 'login',
   'Signed Up': 'sign_up',
+  'Account Added User': 'account_added_user',
+  'Account Removed User': 'account_removed_user',
   'Trial Started': 'trial_started',
   // GA4's older and other spellings
   'Page Viewed': 'page_view',

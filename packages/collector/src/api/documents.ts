@@ -41,6 +41,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'Stages', description: 'Who stands where.' },
         { name: 'Persons', description: 'One person at a time.' },
+        { name: 'Accounts', description: 'The organisations that persons belong to.' },
         { name: 'Transitions', description: 'Changes of stage.' },
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },

@@ -7,6 +7,7 @@ import type { Access } from './access.ts';
 import { registerDocuments } from './documents.ts';
 import { registerProblemPages } from './problem-pages.ts';
 import type { ApiOptions } from './route.ts';
+import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
 import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -45,6 +46,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     await stageRoutes(typed, options);
     await personRoutes(typed, options);
+    await accountRoutes(typed, options);
     await transitionRoutes(typed, options);
     await cartRoutes(typed, options);
     await orderRoutes(typed, options);

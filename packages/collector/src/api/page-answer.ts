@@ -98,15 +98,19 @@ export async function sendPage<Row extends object>(
   { name, row, page }: { name: string; row: z.ZodObject; page: Page<Row> },
 ): Promise<FastifyReply> {
   void reply.header('vary', 'accept');
-  if (page.nextCursor !== null) {
-    const next = new URL(request.url, 'http://localhost');
-    next.searchParams.set('cursor', page.nextCursor);
-    void reply.header('link', `<${next.pathname}${next.search}>; rel="next"`);
-  }
+  linkNext(request, reply, page);
   if (!prefersCsv(request.headers.accept)) {
     return reply.send({ [name]: page.rows, next_cursor: page.nextCursor });
   }
   return reply.type('text/csv; charset=utf-8').send(csvOf(page.rows, Object.keys(row.shape)));
+}
+
+/** Says in a `Link` header where the next page is, if there is one. */
+export function linkNext(request: FastifyRequest, reply: FastifyReply, { nextCursor }: Page<object>): void {
+  if (nextCursor === null) return;
+  const next = new URL(request.url, 'http://localhost');
+  next.searchParams.set('cursor', nextCursor);
+  void reply.header('link', `<${next.pathname}${next.search}>; rel="next"`);
 }
 
 function csvOf(rows: object[], columns: string[]): string {

@@ -142,6 +142,46 @@ export const personSchema = z
   })
   .meta({ id: 'Person' });
 
+export const accountSchema = z
+  .object({
+    account_id: z.string().meta({ description: 'The site’s own id of the account.', examples: ['acme'] }),
+    stage: maybe('The furthest stage that a present member holds now; null while no member has one.'),
+    member_count: count('Present members.'),
+    members_by_stage: z
+      .record(z.string(), z.number().int())
+      .meta({ description: 'Present members by the stage they hold now.' }),
+    traits: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'The latest value of each trait that group calls told of the account.' }),
+    first_seen_at: instant('First touchpoint that named the account.'),
+    last_seen_at: instant('Latest touchpoint that named the account.'),
+    order_count: count('Orders of the present members, refunded or not.'),
+    net_revenue: money('Revenue of those orders less refunds, in the site’s currency.'),
+    currency,
+  })
+  .meta({ id: 'Account' });
+
+export const accountMemberSchema = z
+  .object({
+    person_id: personId,
+    user_id: userId,
+    role: maybe('The role in the account, the last one told.'),
+    stage: maybe('The stage the person holds now; null before the first signal.'),
+    furthest_stage: maybe('The furthest stage the person ever reached.'),
+    valid_from: instant('When the membership began.'),
+    valid_to: z.iso.datetime().nullable().meta({ description: 'When it ended; null for a present member.' }),
+    order_count: count('Orders of the person, refunded or not.'),
+    net_revenue: money('Revenue of the person less refunds, in the site’s currency.'),
+  })
+  .meta({ id: 'AccountMember' });
+
+export const accountWithMembersSchema = accountSchema
+  .extend({
+    members: z.array(accountMemberSchema).meta({ description: 'One page of memberships, by `person_id`.' }),
+    next_cursor: maybe('Opens the next page of members; null on the last one.'),
+  })
+  .meta({ id: 'AccountWithMembers' });
+
 export const meSchema = z
   .object({
     stage: maybe(

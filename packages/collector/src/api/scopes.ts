@@ -3,7 +3,7 @@ export const scopes = {
   'write:events': 'Send touchpoints that are trusted.',
   'write:rates': 'Import exchange rates.',
   'read:stages': 'Read the stages with their counts, rates and times.',
-  'read:persons': 'Read persons: their stage, traits, identities and transitions.',
+  'read:persons': 'Read persons: their stage, traits, identities, transitions and accounts.',
   'read:carts': 'Read carts and their lines.',
   'read:orders': 'Read orders.',
   'read:contacts':

@@ -41,5 +41,12 @@ export const derivedTables: DerivedTable[] = [
     key: ['site_id', 'person_id', 'day', 'channel', 'source', 'campaign', 'device'],
     uncompared: [],
   },
+  { name: 'accounts', key: ['site_id', 'account_id'], uncompared: [] },
+  { name: 'account_stages', key: ['site_id', 'account_id', 'stage'], uncompared: [] },
+  {
+    name: 'account_members',
+    key: ['site_id', 'person_id', 'account_id', 'from_touchpoint_id'],
+    uncompared: [],
+  },
   { name: 'day_metrics', key: ['site_id', 'day', 'channel', 'source', 'campaign', 'device'], uncompared: [] },
 ];

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { identityIdOf, type Touchpoint, isWorthlessId, usableIds } from '@milepost/shared';
+import { identityIdOf, type Touchpoint, isWorthlessId, typeOf, usableIds } from '@milepost/shared';
 import { storable } from './text.ts';
 
 /** What a touchpoint says about who it was. */
@@ -36,7 +36,8 @@ export function identityOf(event: Touchpoint): Identity {
   };
 }
 
-function idOf(value: string | number | null | undefined): string | null {
+/** The text of an id; null for none and for a worthless one. */
+export function idOf(value: string | number | null | undefined): string | null {
   if (value == null) return null;
   const text = typeof value === 'string' ? value : String(value);
   return isWorthlessId(text) ? null : storable(text);
@@ -53,14 +54,16 @@ function firstOf(identities: Record<string, string[]> | null): [string, string] 
 }
 
 /** E-mail addresses and telephone numbers are identities by the SHA-256 of their normal form. */
-function otherIdentities({ identities, traits }: Touchpoint): Record<string, string[]> | null {
+function otherIdentities({ identities, traits, ...event }: Touchpoint): Record<string, string[]> | null {
   const found: [string, string][] = [];
   for (const type in identities) {
     if (type === 'user_id' || type === 'anonymous_id') continue;
     for (const value of usableIds(identities[type])) found.push(normalised(type, storable(value)));
   }
+  // The traits of a group call are the account's: its address is nobody's in particular.
+  const own = typeOf(event.name, event.type) === 'group' ? null : traits;
   for (const type of ['email', 'phone']) {
-    const value = traits?.[type];
+    const value = own?.[type];
     if (typeof value === 'string' && !isWorthlessId(value)) found.push(normalised(type, storable(value)));
   }
   if (found.length === 0) return null;

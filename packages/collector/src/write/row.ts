@@ -11,7 +11,7 @@ import {
 import type { Envelope } from '../buffer/buffer.ts';
 import { botReasonOf } from './bots.ts';
 import { canonicalProperties } from './ecommerce.ts';
-import { identityOf } from './identity.ts';
+import { identityOf, idOf } from './identity.ts';
 import { jsonOf, storable } from './text.ts';
 
 /** A touchpoint as `store.touchpoints` holds it. Instants in milliseconds; JSON columns as their text. */
@@ -88,8 +88,11 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     own === null ? shared.context : shared.context === null ? own : { ...shared.context, ...own };
   const source = sourceOf(event, context, identity.anonymousId !== null);
 
+  const account = event.account_id ?? groupIdOf(context);
+  const accountId = idOf(account);
+
   const flags: string[] = [];
-  if (identity.hasRefusedId) flags.push('worthless_id');
+  if (identity.hasRefusedId || (account != null && accountId === null)) flags.push('worthless_id');
   if (shared.isSentAtUnread) flags.push('bad_sent_at');
 
   return {
@@ -108,7 +111,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     isTrusted,
     anonymousId: identity.anonymousId,
     userId: identity.userId,
-    accountId: event.account_id == null ? null : storable(String(event.account_id)),
+    accountId,
     identities: jsonOf(identity.identities),
     properties: propertiesOf(event, name, flags),
     traits: jsonOf(event.traits),
@@ -122,6 +125,12 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     internalReason: null,
     flags: flags.length === 0 ? null : flags,
   };
+}
+
+/** Segment's calls other than group name the account in their context. */
+function groupIdOf(context: Record<string, unknown> | null): string | number | null {
+  const id = context?.['groupId'];
+  return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
 function textOf(value: unknown): string | null {

@@ -57,6 +57,22 @@ const told: Given[] = [
     properties: { cart_id: 'c-1001', currency: 'EUR', items: [boots] },
   },
   { at: '2026-11-20T10:00:00Z', name: 'page_view', anonymous_id: 'browser-3' },
+  {
+    at: '2026-11-20T09:03:00Z',
+    type: 'group',
+    anonymous_id: 'browser-1',
+    user_id: 'ada',
+    account_id: 'acme',
+    traits: { name: 'Acme Ltd', employees: 40, role: 'buyer' },
+  },
+  {
+    at: '2026-11-20T08:12:00Z',
+    type: 'group',
+    anonymous_id: 'browser-2',
+    user_id: 'ben',
+    account_id: 'acme',
+    traits: { role: 'approver' },
+  },
 ];
 const story = told.map((touchpoint, index) => ({
   id: idAt(timeOf(touchpoint.at), index + 1),

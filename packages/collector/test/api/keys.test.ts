@@ -19,6 +19,8 @@ const routes = [
   { url: '/v1/persons?user_id=nobody', scope: 'read:persons' },
   { url: '/v1/persons/0199a5d2-7c00-7000-8000-000000000001', scope: 'read:persons' },
   { url: '/v1/persons/0199a5d2-7c00-7000-8000-000000000001/transitions', scope: 'read:persons' },
+  { url: '/v1/accounts', scope: 'read:persons' },
+  { url: '/v1/accounts/acme', scope: 'read:persons' },
   { url: '/v1/transitions', scope: 'read:persons' },
   { url: '/v1/carts?state=abandoned', scope: 'read:carts' },
   { url: '/v1/orders', scope: 'read:orders' },

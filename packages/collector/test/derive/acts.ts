@@ -127,6 +127,31 @@ const identifying: fc.Arbitrary<Act> = fc.record({
   traits: fc.constantFrom<JsonObject>({}, { plan: 'free' }, { plan: 'pro', city: 'Bern' }, { plan: null }),
 });
 
+const anAccount = fc.constantFrom('acme', 'acme', 'globex');
+const grouping: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant('group' as const),
+      account_id: anAccount,
+      is_trusted: fc.constantFrom(false, false, true),
+      traits: joined(
+        fc.constantFrom<JsonObject>({}, { plan: 'free' }, { plan: 'pro', seats: 5 }, { plan: null }),
+        fc.constantFrom<JsonObject>({}, {}, { role: 'admin' }, { role: 'buyer' }, { role: null }),
+        fc.constantFrom<JsonObject>({}, {}, {}, { left: true }, { is_member: false }),
+      ),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      name: fc.constantFrom('account_added_user', 'account_removed_user', 'login'),
+      account_id: anAccount,
+      properties: fc.constantFrom<JsonObject>({}, { role: 'viewer' }),
+    }),
+  },
+);
+
 const crawling: fc.Arbitrary<Act> = fc.constant<Act>({
   name: 'add_to_cart',
   context: { userAgent: 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)' },
@@ -140,9 +165,15 @@ export const acts = {
     { weight: 5, arbitrary: buying },
     { weight: 2, arbitrary: refunding },
     { weight: 2, arbitrary: identifying },
+    { weight: 2, arbitrary: grouping },
     { weight: 1, arbitrary: crawling },
   ),
   carts: fc.oneof({ weight: 8, arbitrary: carting }, { weight: 1, arbitrary: buying }),
   orders: fc.oneof(buying, buying, refunding, pageView),
   identities: fc.oneof(identifying, pageView, browsing),
+  accounts: fc.oneof(
+    { weight: 3, arbitrary: grouping },
+    { weight: 1, arbitrary: browsing },
+    { weight: 1, arbitrary: buying },
+  ),
 };

@@ -17,6 +17,7 @@ export type Given = {
   sequence?: number;
   anonymous_id?: string;
   user_id?: string;
+  account_id?: string;
   properties?: JsonObject;
   traits?: JsonObject;
   context?: JsonObject;

@@ -41,6 +41,7 @@ export function history(maxLength: number): fc.Arbitrary<Given[]> {
         { weight: 1, arbitrary: lengthOf(acts.carts) },
         { weight: 1, arbitrary: lengthOf(acts.orders) },
         { weight: 1, arbitrary: lengthOf(acts.identities) },
+        { weight: 1, arbitrary: lengthOf(acts.accounts) },
       ),
       fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 }),
     )

@@ -76,7 +76,7 @@ export async function expectedViews(
   asOf: number,
 ): Promise<Record<ViewName, Row[]>> {
   const { rows: touchpoints } = await pool.query<Touchpoint & { occurred_at: Date; sequence: string }>(
-    `select touchpoint_id, occurred_at, sequence, name, type, source, anonymous_id, user_id, properties, traits,
+    `select touchpoint_id, occurred_at, sequence, name, type, source, anonymous_id, user_id, account_id, properties, traits,
        context, is_trusted, bot_reason, internal_reason
      from store.touchpoints where site_id = $1`,
     [site.siteId],

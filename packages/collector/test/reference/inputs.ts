@@ -17,6 +17,7 @@ export type Touchpoint = {
   source: string;
   anonymous_id: string | null;
   user_id: string | null;
+  account_id: string | null;
   properties: JsonObject | null;
   traits: JsonObject | null;
   context: JsonObject | null;

@@ -2,6 +2,7 @@
  * The reference model: what the views of schema journey say, recomputed from all touchpoints by plain loops.
  * Written from the semantics alone and sharing no code with the product, so that the two check each other.
  */
+import { accountViews, type Member } from './accounts.ts';
 import { figureOf } from './amounts.ts';
 import { cartsOf, itemCountOf, stepText, valueOf, type Round } from './carts.ts';
 import { channelOutsideSessions } from './channels.ts';
@@ -29,13 +30,15 @@ import {
 } from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
 import { funnelRows, stageMetricsRows, type Way } from './stage-figures.ts';
-import { byPerson, currentStageRow, customerOf, standingOf, transitionRow } from './stages.ts';
+import { byPerson, currentStageRow, customerOf, machineAt, standingOf, transitionRow } from './stages.ts';
 
 export type Row = Record<string, unknown>;
 export type ViewName =
   | 'sessions'
   | 'identities'
   | 'persons'
+  | 'accounts'
+  | 'account_members'
   | 'stage_transitions'
   | 'current_stages'
   | 'stage_metrics'
@@ -76,14 +79,25 @@ export function viewsOf(
   const transitions: Row[] = [];
   const currentStages: Row[] = [];
   const ways: Way[] = [];
+  const members: Member[] = [];
   for (const [person, own] of byPerson(touchpoints, identities)) {
     const bought = orders.filter((order) => order.person_id === person);
     persons.push(personRow(person, own, { identities, bought, channelAt, settings }));
     const overrides = settings.overrides.filter((override) => whoOf(override) === person);
     const standing = standingOf(person, own, bought, { settings, overrides }, asOf);
+    const current = standing && currentStageRow(standing, bought, settings, asOf);
+    members.push({
+      person_id: person,
+      user_id: persons.at(-1)!['user_id'] as string | null,
+      stage: current?.stage ?? null,
+      furthest_stage: current?.furthest_stage ?? null,
+      order_count: bought.length,
+      net: netOf(bought),
+      own,
+    });
     if (!standing) continue;
     transitions.push(...standing.transitions.map((transition) => transitionRow(transition, settings)));
-    currentStages.push(currentStageRow(standing, bought, settings, asOf));
+    currentStages.push(current!);
     ways.push({
       channel: (persons.at(-1)!['first_channel'] as string | null) ?? 'Unassigned',
       transitions: standing.transitions,
@@ -95,6 +109,7 @@ export function viewsOf(
     sessions: sessions.map((session) => sessionRow(session, hasConversion(session, conversions), settings)),
     identities: identities.rows(),
     persons,
+    ...accountViews(touchpoints, members, { stages: machineAt(settings).stages, settings }),
     stage_transitions: transitions,
     current_stages: currentStages,
     stage_metrics: stageMetricsRows(ways, settings),
@@ -131,7 +146,6 @@ function personRow(
   const anchor = about.identities.anchorOf(own[0]!);
   const firstAct = own.find(isAct);
   const inSite = about.bought.map(siteAmountsOf);
-  const net = inSite.reduce((sum, amounts) => sum + (amounts ? amounts.gross - amounts.refunded : 0n), 0n);
   return {
     person_id,
     user_id: anchor.type === 'user_id' ? anchor.value : null,
@@ -141,16 +155,22 @@ function personRow(
     traits: traitsOf(own),
     ...customerOf(about.bought),
     order_count: about.bought.length,
-    net_revenue: figureOf(net),
+    net_revenue: figureOf(netOf(about.bought)),
     currency: about.settings.currency,
     unconverted_order_count: inSite.filter((amounts) => amounts === null).length,
   };
 }
 
-/** Per key the latest value in order; null deletes. Contacts stand elsewhere. */
+function netOf(bought: Order[]): bigint {
+  return bought
+    .map(siteAmountsOf)
+    .reduce((sum, amounts) => sum + (amounts ? amounts.gross - amounts.refunded : 0n), 0n);
+}
+
+/** Per key the latest value in order; null deletes. A group call's are the account's. Contacts stand elsewhere. */
 function traitsOf(own: Touchpoint[]): Record<string, Json> {
   const traits: Record<string, Json> = {};
-  for (const touchpoint of own) {
+  for (const touchpoint of own.filter(({ type }) => type !== 'group')) {
     for (const [key, value] of Object.entries(touchpoint.traits ?? {})) {
       if (value === null || ['email', 'phone'].includes(key)) delete traits[key];
       else traits[key] = value;
