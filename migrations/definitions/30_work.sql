@@ -9,6 +9,16 @@ create or replace function store.create_work_tables() returns void
 language plpgsql
 as $$
 begin
+  -- The ends of pieces of long stretches, where checkpoints are made.
+  create temporary table if not exists work_pieces (
+    site_id integer not null,
+    person_id uuid not null,
+    piece integer not null,
+    at timestamptz not null,
+    sequence bigint not null,
+    touchpoint_id uuid not null
+  ) on commit preserve rows;
+
   create temporary table if not exists work_sites (
     site_id integer primary key,
     inner_key bytea not null,
@@ -92,6 +102,10 @@ begin
     base_sequence bigint not null default 0,
     base_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
     base_transition_count integer not null default 0,
+    -- how far it is done: to the end, but where checkpoints on the way are made
+    until_at timestamptz not null default 'infinity',
+    until_sequence bigint not null default 0,
+    until_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
     primary key (site_id, person_id)
   ) on commit preserve rows;
 
@@ -289,6 +303,7 @@ begin
   delete from work_imports;
   delete from work_memberships;
   delete from work_members;
+  delete from work_pieces;
 end
 $$;
 
@@ -299,7 +314,7 @@ begin
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
     work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_goals, work_reached, work_days,
     work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports, work_memberships,
-    work_members;
+    work_members, work_pieces;
 end
 $$;
 

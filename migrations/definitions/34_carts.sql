@@ -144,6 +144,8 @@ begin
     where work_persons.is_replayed
       and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
         > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+      and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
+        <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
     union
     select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
       orders.first_touchpoint_id, orders.cart_id, orders.person_id
@@ -161,6 +163,8 @@ begin
     where work_persons.is_replayed
       and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
         > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+      and (orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id)
+        <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
     union
     select work_persons.person_id, orders.site_id, orders.order_id, orders.occurred_at, orders.first_sequence,
       orders.first_touchpoint_id, orders.cart_id, orders.person_id
@@ -192,7 +196,9 @@ begin
     where work_touchpoints.is_activity and store.cart_step_of(work_touchpoints.name) is not null
       and case when work_persons.is_replayed
         then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+          and (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+            <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
         else work_touchpoints.is_new end
 
     union all
@@ -256,6 +262,9 @@ begin
       union select live.site_id, live.person_id from live
     ) as concerned
     join work_sites on work_sites.site_id = concerned.site_id
+    join work_persons
+      on work_persons.site_id = concerned.site_id and work_persons.person_id = concerned.person_id
+      and work_persons.until_at = 'infinity'
   ),
 
   folded as (

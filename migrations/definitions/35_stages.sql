@@ -194,7 +194,9 @@ begin
     where work_touchpoints.is_activity
       and case when work_persons.is_replayed
         then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+          and (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+            <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
         else work_touchpoints.is_new end
 
     union all
@@ -222,6 +224,8 @@ begin
     where work_persons.is_replayed and exists (select from store.overrides)
       and (overrides.from_at, -9223372036854775808, overrides.override_id)
         > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+      and (overrides.from_at, -9223372036854775808, overrides.override_id)
+        <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
       and spells.from_at < overrides.from_at
       and not exists (
         select from identities as later
@@ -232,7 +236,7 @@ begin
 
   -- Where everybody at hand stood before; null for whoever is new, or replayed from the beginning.
   seeds as materialized (
-    select work_persons.site_id, work_persons.person_id,
+    select work_persons.site_id, work_persons.person_id, work_persons.until_at,
       case when known.transition_count is not null then row(
         coalesce(known.state, 0), coalesce(known.furthest, 0), known.since, coalesce(known.journey_number, 1),
         known.last_signal_at, known.transition_count, known.last_timer_at, '{}', known.held_until, known.overridden_at
@@ -277,7 +281,7 @@ begin
 
   -- Where everybody at hand stands after their signals, or still, if there were none.
   standing as (
-    select seeds.site_id, seeds.person_id,
+    select seeds.site_id, seeds.person_id, seeds.until_at,
       case
         when folded.person_id is not null then folded.machine
         when (seeds.seed).transition_count is not null then seeds.seed
@@ -290,7 +294,8 @@ begin
   -- Time alone, for whom a timer has fallen due since.
   select standing.site_id, standing.person_id,
     case
-      when store.stage_due_at(standing.machine, model_machines.timer_seconds) <= work_sites.as_of then store.stage_step(
+      when standing.until_at = 'infinity'
+        and store.stage_due_at(standing.machine, model_machines.timer_seconds) <= work_sites.as_of then store.stage_step(
         standing.machine, null, work_sites.as_of, null, null, null, work_sites.session_gap,
         model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
         model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,

@@ -67,8 +67,7 @@ declare
   is_live boolean := store.is_live();
   long_sites integer[];
   long_persons uuid[];
-  -- Tests keep them closer together.
-  distance integer := coalesce(nullif(current_setting('milepost.checkpoint_distance', true), '')::integer, 200);
+  distance integer := store.checkpoint_distance();
 begin
   with written as (
     insert into persons (
@@ -223,62 +222,6 @@ begin
 end
 $$;
 
--- Keeps where persons with long histories stand now, and forgets what is kept of a time that was done again.
-create or replace function store.keep_checkpoints(long_sites integer[], long_persons uuid[]) returns void
-language plpgsql
-as $$
-begin
-  if exists (select from work_persons where is_replayed) then
-    delete from checkpoints
-    where checkpoints.ctid = any (array(
-      select known.place
-      from work_persons
-      cross join lateral (
-        select checkpoints.ctid as place
-        from checkpoints
-        where checkpoints.site_id = work_persons.site_id and checkpoints.person_id = work_persons.person_id
-          and (checkpoints.last_seen_at, checkpoints.last_sequence, checkpoints.last_touchpoint_id)
-            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
-        offset 0
-      ) as known
-      where work_persons.is_replayed
-    ));
-  end if;
-  if long_sites is null then
-    return;
-  end if;
-
-  with kept as (
-    update persons
-    set unkept_count = 0
-    from unnest(keep_checkpoints.long_sites, keep_checkpoints.long_persons) as long (site_id, person_id)
-    where persons.site_id = long.site_id and persons.person_id = long.person_id
-    returning persons.*
-  )
-
-  insert into checkpoints (
-    site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
-    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, traits, carts
-  )
-  select
-    kept.site_id, kept.person_id, kept.last_seen_at, kept.last_sequence, kept.last_touchpoint_id,
-    greatest(kept.last_seen_at, kept.last_timer_at), kept.state, kept.furthest, kept.since, kept.journey_number,
-    kept.last_signal_at, kept.transition_count, kept.last_timer_at, kept.held_until, kept.overridden_at, kept.entered_stages,
-    kept.product_seen_at, kept.traits, live.carts
-  from kept
-  left join lateral (
-    select jsonb_agg(to_jsonb(row(
-      carts.cart_key, carts.cart_id, carts.state, carts.opened_at, carts.last_activity_at, carts.last_sequence,
-      carts.last_touchpoint_id, carts.abandoned_at, carts.first_abandoned_at, carts.abandonment_count, carts.furthest_step,
-      carts.lines, carts.currency, carts.recovery_url, carts.order_id, carts.closed_at
-    )::store.cart_state) order by carts.opened_at, carts.cart_key) as carts
-    from carts
-    where carts.site_id = kept.site_id and carts.person_id = kept.person_id and carts.state in ('open', 'abandoned')
-  ) as live on true
-  on conflict do nothing;
-end
-$$;
-
 -- The channel of a person's first touchpoint: its session's, which it began; outside sessions its own.
 create or replace function store.channel_of_first(site integer, touchpoint uuid) returns text
 language plpgsql stable
@@ -322,7 +265,9 @@ begin
         where work_persons.site_id = traits_after.site and work_persons.person_id = traits_after.person
           and case when work_persons.is_replayed
             then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-              > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+                > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+              and (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+                <= (work_persons.until_at, work_persons.until_sequence, work_persons.until_touchpoint_id)
             else work_touchpoints.is_new end
           and work_touchpoints.traits is not null and jsonb_typeof(work_touchpoints.traits) = 'object'
           and told.key not in ('email', 'phone')

@@ -13,7 +13,7 @@ begin
     select tables.place::regclass as place
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
-      from unnest(array['identities', 'persons', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
+      from unnest(array['identities', 'persons', 'checkpoints', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
         'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths',
         'accounts', 'account_members']) as names (name)
       union all
@@ -72,6 +72,7 @@ begin
     perform store.note_rest();
     perform store.publish_changes();
   end if;
+  perform store.keep_checkpoints_on_the_way();
 end
 $$;
 
