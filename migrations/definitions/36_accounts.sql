@@ -138,6 +138,7 @@ begin
 end
 $$;
 
+-- From where memberships stand or, when replayed, from where they stood at the checkpoint: what stands says that itself.
 create or replace function store.compute_memberships() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
@@ -145,27 +146,41 @@ as $$
 begin
   insert into work_memberships
   with calls as (
-    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed, work_touchpoints.account_id,
-      work_touchpoints.membership, work_touchpoints.role, work_touchpoints.occurred_at, work_touchpoints.sequence,
-      work_touchpoints.touchpoint_id
+    select work_persons.site_id, work_persons.person_id, work_touchpoints.account_id, work_touchpoints.membership,
+      work_touchpoints.role, work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    where work_touchpoints.membership is not null and (work_persons.is_replayed or work_touchpoints.is_new)
+    where work_touchpoints.membership is not null
+      and case when work_persons.is_replayed
+        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        else work_touchpoints.is_new end
   ),
 
   seeds as (
-    select callers.site_id, callers.person_id, present.memberships
-    from (select distinct calls.site_id, calls.person_id from calls where not calls.is_replayed) as callers
+    select at_hand.site_id, at_hand.person_id, at_hand.is_caller, present.memberships
+    from (
+      select work_persons.*, callers.person_id is not null as is_caller
+      from work_persons
+      left join (select distinct calls.site_id, calls.person_id from calls) as callers
+        on callers.site_id = work_persons.site_id and callers.person_id = work_persons.person_id
+      where work_persons.has_base or (callers.person_id is not null and not work_persons.is_replayed)
+    ) as at_hand
     cross join lateral (
       select array_agg(
         row(account_members.account_id, account_members.role, account_members.joined_at, account_members.from_at,
           account_members.from_sequence, account_members.from_touchpoint_id, null, null, null, false)::store.membership
-        order by account_members.from_at, account_members.from_sequence, account_members.from_touchpoint_id
       ) as memberships
       from account_members
-      where account_members.site_id = callers.site_id and account_members.person_id = callers.person_id
-        and account_members.to_at is null
+      where account_members.site_id = at_hand.site_id and account_members.person_id = at_hand.person_id
+        and case when at_hand.is_replayed
+          then (account_members.from_at, account_members.from_sequence, account_members.from_touchpoint_id)
+              <= (at_hand.base_at, at_hand.base_sequence, at_hand.base_touchpoint_id)
+            and (account_members.to_at is null
+              or (account_members.to_at, account_members.to_sequence, account_members.to_touchpoint_id)
+                > (at_hand.base_at, at_hand.base_sequence, at_hand.base_touchpoint_id))
+          else account_members.to_at is null end
       offset 0
     ) as present
   ),
@@ -179,11 +194,15 @@ begin
     group by calls.site_id, calls.person_id
   )
 
-  select folded.site_id, folded.person_id, memberships.account_id, memberships.role, memberships.joined_at,
+  select results.site_id, results.person_id, memberships.account_id, memberships.role, memberships.joined_at,
     memberships.from_at, memberships.from_sequence, memberships.from_touchpoint_id, memberships.to_at, memberships.to_sequence,
     memberships.to_touchpoint_id, memberships.is_left
-  from folded
-  cross join lateral unnest((folded.state).present || (folded.state).past) as memberships;
+  from (
+    select folded.site_id, folded.person_id, (folded.state).present || (folded.state).past as memberships from folded
+    union all
+    select seeds.site_id, seeds.person_id, seeds.memberships from seeds where not seeds.is_caller
+  ) as results
+  cross join lateral unnest(results.memberships) as memberships;
 end
 $$;
 
@@ -200,6 +219,8 @@ begin
       select account_members.ctid as place, account_members.account_id, account_members.from_touchpoint_id
       from account_members
       where account_members.site_id = work_persons.site_id and account_members.person_id = work_persons.person_id
+        and (account_members.from_at, account_members.from_sequence, account_members.from_touchpoint_id)
+          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
       offset 0
     ) as known
     where work_persons.is_replayed
