@@ -4,7 +4,9 @@ import { type DeriveLoop, type DeriveMetrics, startLoop } from './loop.ts';
 
 export { deriveUntilIdle } from './derive.ts';
 export type { DeriveLoop, DeriveMetrics } from './loop.ts';
-export { rebuild, verify, type Difference, type RebuildOptions, type VerifyReport } from './rebuild.ts';
+export { rebuild } from './rebuild.ts';
+export type { RebuildOptions } from './twins.ts';
+export { verify, type Difference, type VerifyReport } from './verify.ts';
 
 export type DeriveOptions = {
   pool: pg.Pool;
