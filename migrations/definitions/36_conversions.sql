@@ -50,10 +50,20 @@ create or replace function store.derive_conversions() returns void
 language plpgsql
 as $$
 begin
-  if store.sites_with_goals() is null then
-    return;
+  perform store.note_next_goals();
+  if store.sites_with_goals() is not null then
+    perform store.load_work_goals();
+    perform store.reach_goals_by_touchpoints();
+    perform store.reach_goals_by_orders();
+    perform store.store_conversions();
   end if;
+end
+$$;
 
+create or replace function store.load_work_goals() returns void
+language plpgsql
+as $$
+begin
   insert into work_goals
   select
     work_sites.site_id, goals.goal ->> 'name', goals.goal ->> 'event', goals.goal -> 'when', goals.goal -> 'value' ->> 'property',
@@ -62,10 +72,6 @@ begin
   from work_sites
   cross join lateral jsonb_array_elements(work_sites.goals) as goals (goal)
   where goals.goal ->> 'name' <> 'purchase';
-
-  perform store.reach_goals_by_touchpoints();
-  perform store.reach_goals_by_orders();
-  perform store.store_conversions();
 end
 $$;
 

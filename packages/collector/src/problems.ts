@@ -12,6 +12,7 @@ const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
+  'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },
 
   // the key

@@ -46,6 +46,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
         { name: 'Rates', description: 'What amounts in other currencies come to.' },
+        { name: 'Settings', description: 'What a site is set to.' },
         { name: 'Personalising', description: 'What a visitor may know of themselves.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],

@@ -6,6 +6,8 @@ export const scopes = {
   'read:persons': 'Read persons: their stage, traits, identities, transitions and accounts.',
   'read:carts': 'Read carts and their lines.',
   'read:orders': 'Read orders.',
+  'read:settings': 'Read what a site is set to: its goals.',
+  'write:settings': 'Change what a site is set to: its goals.',
   'read:contacts':
     'See plain e-mail addresses and phone numbers where the routes above would leave them out.',
 } as const;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { Refusal } from '../refusal.ts';
+import * as goal from './goal.ts';
 import * as importFile from './import.ts';
 import * as key from './key.ts';
 import * as migrate from './migrate.ts';
@@ -41,6 +42,7 @@ for (const command of [
   signIn,
   model,
   override,
+  goal,
   importFile,
   rates,
   simulate,

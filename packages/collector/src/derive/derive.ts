@@ -16,6 +16,9 @@ const changesDroppedAtOnce = 10_000;
 /** How many orders or carts in foreign currencies one transaction looks at after an import of rates. */
 const conversionsPerTransaction = 1_000;
 
+/** How many touchpoints one transaction looks at when goals change. */
+const touchpointsPerLook = 10_000;
+
 // Rows deleted from the workbench at the start of a transaction stay behind as dead ones. Truncating it costs every plan
 // that names it, so that waits until there are this many.
 const deadRowsBeforeTruncation = 30_000;
@@ -95,6 +98,21 @@ export class Deriver {
     return isDone;
   }
 
+  /**
+   * One step of changing the goals of a site: looks at touchpoints that are there, or switches to the new goals. Resolves
+   * to whether there was anything to do. Sites that another deriver is at work on are left for the next time, unless
+   * `isPatient`.
+   */
+  async deriveGoalChanges({ isPatient = false }: { isPatient?: boolean } = {}): Promise<boolean> {
+    await this.#keepPlansRight();
+    const { rows } = await this.#client.query<{ is_done: boolean }>({
+      name: 'derive_goal_changes',
+      text: 'select store.derive_goal_changes($1, $2) as is_done',
+      values: [touchpointsPerLook, isPatient],
+    });
+    return rows[0]?.is_done ?? false;
+  }
+
   /** Fires every trigger due at `at` (default: now) of which derivation has caught up. Resolves to how many. */
   async fireTriggers(at?: Date): Promise<number> {
     return fireTriggers(this.#client, at);
@@ -155,6 +173,7 @@ export async function deriveUntilIdle(
       onProgress?.(total);
     }
     while (await deriver.deriveRateChanges({ isPatient: true }));
+    while (await deriver.deriveGoalChanges({ isPatient: true }));
     await deriver.advanceClocks(asOf ?? new Date());
     return total;
   } finally {

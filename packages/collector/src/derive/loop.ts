@@ -46,7 +46,7 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
   let deriver: Deriver | undefined;
   let backoffMilliseconds = 100;
   let clockAt = 0;
-  let hasRateChanges = false;
+  let hasChanges = false;
   let houseAt = Date.now() + houseMilliseconds;
   let alarmAt = Date.now() + alarmMilliseconds;
   let silent = new Set<string>();
@@ -65,7 +65,7 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
     }
     if (isFirst) await keepHouse(deriver);
     backoffMilliseconds = 100;
-    if (hasRateChanges) return;
+    if (hasChanges) return;
     if (count === 0) await idle();
     else if (count < littleTouchpoints && !isStopping) {
       await sleep(Math.max(0, gatheringMilliseconds - (performance.now() - startedAt)));
@@ -77,13 +77,15 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
       clockAt = Date.now() + clockMilliseconds;
       await housekeeper.advanceClocks();
       await housekeeper.fireTriggers();
-      hasRateChanges = true; // perhaps: an import of rates tells nobody
+      hasChanges = true; // perhaps: an import of rates and a change of goals tell nobody
     }
     if (Date.now() >= alarmAt) {
       alarmAt = Date.now() + alarmMilliseconds;
       alarm(await housekeeper.silentCollectors());
     }
-    if (hasRateChanges) hasRateChanges = await housekeeper.deriveRateChanges();
+    if (hasChanges) {
+      hasChanges = (await housekeeper.deriveRateChanges()) || (await housekeeper.deriveGoalChanges());
+    }
     if (Date.now() >= houseAt) {
       houseAt = Date.now() + houseMilliseconds;
       await housekeeper.keepHouse();

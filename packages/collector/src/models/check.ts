@@ -68,7 +68,8 @@ function conditionProblems(document: unknown): string[] {
 
 const comparisons = ['equals', 'in', 'exists', 'at_least', 'at_most'];
 
-function conditionProblem(condition: unknown): string | undefined {
+/** What is wrong with the condition of a rule or a goal. */
+export function conditionProblem(condition: unknown): string | undefined {
   const shown = JSON.stringify(condition);
   const notUnderstood = `the condition ${shown} is not understood; ${conditionForms}`;
   if (typeof condition !== 'object' || condition === null || Array.isArray(condition)) return notUnderstood;

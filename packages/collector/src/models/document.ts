@@ -24,23 +24,26 @@ export type Condition =
       default?: number | undefined;
     };
 
-const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
-  z.union([
-    z.strictObject({ all: z.array(conditionSchema).min(1) }),
-    z.strictObject({ any: z.array(conditionSchema).min(1) }),
-    z.strictObject({ not: conditionSchema }),
-    z.strictObject({ property, equals: comparable }),
-    z.strictObject({ property, in: z.array(comparable).min(1) }),
-    z.strictObject({ property, exists: z.boolean() }),
-    z.strictObject({
-      property,
-      at_least: z.number().optional(),
-      at_most: z.number().optional(),
-      share_of: z.string().min(1).optional().describe('Compare the share of this property instead.'),
-      default: z.number().positive().optional().describe('The value of share_of where it is missing.'),
-    }),
-  ]),
-);
+/** The condition of a rule or a goal. */
+export const conditionSchema: z.ZodType<Condition> = z
+  .lazy(() =>
+    z.union([
+      z.strictObject({ all: z.array(conditionSchema).min(1) }),
+      z.strictObject({ any: z.array(conditionSchema).min(1) }),
+      z.strictObject({ not: conditionSchema }),
+      z.strictObject({ property, equals: comparable }),
+      z.strictObject({ property, in: z.array(comparable).min(1) }),
+      z.strictObject({ property, exists: z.boolean() }),
+      z.strictObject({
+        property,
+        at_least: z.number().optional(),
+        at_most: z.number().optional(),
+        share_of: z.string().min(1).optional().describe('Compare the share of this property instead.'),
+        default: z.number().positive().optional().describe('The value of share_of where it is missing.'),
+      }),
+    ]),
+  )
+  .meta({ id: 'Condition', description: 'A condition on the properties of a touchpoint.' });
 
 /** A journey model as people write it: a finite automaton. */
 export const modelSchema = z

@@ -90,7 +90,9 @@ let api: TestApi;
 let site: TestSite;
 beforeAll(async () => {
   api = await startApi();
-  site = await createSite(api.pool, { scopes: ['read:stages', 'read:persons', 'read:carts', 'read:orders'] });
+  site = await createSite(api.pool, {
+    scopes: ['read:stages', 'read:persons', 'read:carts', 'read:orders', 'read:settings'],
+  });
   await api.pool.query('update store.sites set person_secret = $2 where site_id = $1', [site.siteId, secret]);
   await given(api, site, story, new Date('2026-11-20T12:00Z'));
 });

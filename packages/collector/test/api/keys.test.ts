@@ -24,6 +24,7 @@ const routes = [
   { url: '/v1/transitions', scope: 'read:persons' },
   { url: '/v1/carts?state=abandoned', scope: 'read:carts' },
   { url: '/v1/orders', scope: 'read:orders' },
+  { url: '/v1/goals', scope: 'read:settings' },
 ];
 
 test('the table of routes is complete', async () => {

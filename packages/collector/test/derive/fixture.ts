@@ -46,6 +46,7 @@ export const database = {
   async derive(asOf: number): Promise<void> {
     while ((await deriver.deriveBatches()) > 0);
     while (await deriver.deriveRateChanges({ isPatient: true }));
+    while (await deriver.deriveGoalChanges({ isPatient: true }));
     await deriver.advanceClocks(new Date(asOf));
   },
   /** Fires every trigger due at an instant, as a serving collector does at that instant. */

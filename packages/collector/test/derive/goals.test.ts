@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { useSite } from './fixture.ts';
-import type { Given } from './given.ts';
+import { changeGoals, goalsOf } from '../../src/goals/change.ts';
+import type { Goal } from '../../src/goals/document.ts';
+import { database, useSite } from './fixture.ts';
+import { type Given, storeGiven } from './given.ts';
+import { expectAsReference, expectVerified } from './views.ts';
 
-const { given, rowsOf } = useSite();
+const { given, rowsOf, siteId } = useSite();
 
 type GoalGiven = { name: string; event: string; [key: string]: unknown };
 
@@ -298,5 +301,101 @@ describe('a conversion belongs to one session', () => {
     await given.touchpoints([on('10:20', 'sign_up')]);
     await given.touchpoints([on('10:00', 'page_view', email)]);
     expect(await metrics()).toMatchObject([{ channel: 'Email', conversions: 1 }]);
+  });
+});
+
+describe('changing goals', () => {
+  const signUpGoal: Goal = {
+    name: 'sign_up',
+    event: 'sign_up',
+    counting: 'once_per_session',
+    is_primary: true,
+  };
+  const purchaseGoal: Goal = {
+    name: 'purchase',
+    event: 'purchase',
+    counting: 'every_time',
+    is_primary: true,
+  };
+  const asOf = Date.parse('2026-01-07T00:00Z');
+  const told = [
+    on('10:00', 'sign_up'),
+    on('10:01', 'sign_up'),
+    on('10:02', 'purchase', { properties: { transaction_id: 'o1', value: 20 } }),
+    on('11:00', 'sign_up', { anonymous_id: 'bob' }),
+    { at: '2026-01-06T09:00Z', user_id: 'u1', name: 'sign_up', ...server },
+    { at: '2026-01-06T09:00Z', user_id: 'u2', name: 'purchase', properties: { value: 5 }, ...server },
+  ];
+  const expectRight = async (): Promise<void> => {
+    await expectAsReference(database.pool, { siteId: siteId() }, asOf);
+    await expectVerified(database.pool);
+  };
+
+  test.each<[string, Goal[]]>([
+    ['adds one', [purchaseGoal, signUpGoal]],
+    ['puts others in their place', [{ ...signUpGoal, name: 'lead' }]],
+    ['makes purchase secondary', [{ ...purchaseGoal, is_primary: false }, signUpGoal]],
+    [
+      'counts only some orders',
+      [{ ...purchaseGoal, name: 'large', when: { property: 'value', at_least: 10 } }],
+    ],
+    ['leaves none', []],
+  ])('%s, for the whole history', async (_, next) => {
+    await given.touchpoints(told, { asOf });
+    for (const goals of [next, [signUpGoal], next, [purchaseGoal]]) {
+      await changeGoals(database.pool, siteId(), goals);
+      await database.derive(asOf);
+      expect(await goalsOf(database.pool, siteId())).toEqual({ goals, next: null });
+      await expectRight();
+    }
+  });
+
+  test('leaves the old answers readable until all are there', async () => {
+    await given.touchpoints(told, { asOf });
+    const before = [await conversions(), await metrics(), await rowsOf('sessions')];
+    const changing = await changeGoals(database.pool, siteId(), [signUpGoal]);
+    expect(changing).toEqual({ goals: [purchaseGoal], next: [signUpGoal] });
+    expect([await conversions(), await metrics(), await rowsOf('sessions')]).toEqual(before);
+    await database.derive(asOf);
+    expect(await conversions()).toHaveLength(3);
+  });
+
+  test('takes in what arrives and what changes hands meanwhile', async () => {
+    await given.touchpoints(told, { asOf });
+    await changeGoals(database.pool, siteId(), [signUpGoal]);
+    const session = await database.session();
+    const step = async (): Promise<boolean> => {
+      const { rows } = await session.query<{ done: boolean }>(
+        'select store.derive_goal_changes(2, true) as done',
+      );
+      return rows[0]!.done;
+    };
+    try {
+      await step();
+      await storeGiven(database.pool, { siteId: siteId() }, [
+        on('09:59', 'sign_up'),
+        on('12:00', 'sign_up', { anonymous_id: 'bob', user_id: 'u1' }),
+      ]);
+      await session.query('select store.derive_batches(1000, 1)');
+      await step();
+      await storeGiven(database.pool, { siteId: siteId() }, [on('13:00', 'sign_up')]);
+      while (await step());
+    } finally {
+      await session.end();
+    }
+    await database.derive(asOf);
+    await expectRight();
+    expect(await conversions()).toHaveLength(4);
+  });
+
+  test('to the same begins nothing, and to others forgets what was under way', async () => {
+    await given.touchpoints(told, { asOf });
+    await changeGoals(database.pool, siteId(), [signUpGoal]);
+    expect(await changeGoals(database.pool, siteId(), [purchaseGoal])).toEqual({
+      goals: [purchaseGoal],
+      next: null,
+    });
+    await database.derive(asOf);
+    await expectRight();
   });
 });
