@@ -1,9 +1,28 @@
 -- Where a touchpoint came from: source, medium, campaign and channel (SEMANTICS 5).
 
--- The host of a URL, lower-cased, without port and without a leading `www.`; null when there is none.
+-- What these were called with less to go by.
+drop function if exists store.traffic_of(jsonb, text, text[]);
+drop function if exists store.traffic_by(jsonb, text, text);
+drop function if exists store.channel_of(text, text, text, text);
+drop function if exists store.category_of(text);
+drop function if exists store.search_engine_of(text);
+
+-- The host of a URL, lower-cased, without port, a leading `www.` and the dot of the root; null when there is none. An app
+-- (`android-app://com.example/…`) has its package for a host.
 create or replace function store.host_of(url text) returns text
 language sql immutable parallel safe
-return nullif(regexp_replace(lower(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)')), '^www\.', ''), '');
+return substring(
+  lower(substring(url from '^\s*[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]*\]|[^/?#:]+)'))
+  from '^(?:www\.)?([^\s"<>{}|^`%*,;()=\\]{1,253}?)\.*$'
+);
+
+-- Whether a host is one of those, or a subdomain of one.
+create or replace function store.is_among(host text, hosts text[]) returns boolean
+language sql immutable parallel safe
+return cardinality(hosts) > 0 and exists (
+  select from unnest(hosts) as listed (host)
+  where is_among.host = listed.host or right(is_among.host, length(listed.host) + 1) = '.' || listed.host
+);
 
 -- A percent-encoded text, decoded; malformed escapes stay as they are.
 create or replace function store.percent_decoded(encoded text) returns text
@@ -46,8 +65,8 @@ begin
   if query is null or position('?' in query) = 0 then
     query := context -> 'page' ->> 'search';
   end if;
-  if position('utm_' in query) = 0 and position('clid=' in query) = 0 and position('braid=' in query) = 0
-    and position('li_fat_id=' in query) = 0
+  if position('utm_' in query) = 0 and position('clid=' in query) = 0 and position('msclkid=' in query) = 0
+    and position('braid=' in query) = 0 and position('li_fat_id=' in query) = 0
   then
     query := null;
   end if;
@@ -96,30 +115,41 @@ return case
   then nullif(store.campaign_of(context) - 'term' - 'content', '{}')::text
 end;
 
--- The channel rules in order, first match wins; a condition that is null says nothing. Comparisons ignore case.
-create or replace function store.channel_of(source text, medium text, campaign text, category text) returns text
+-- The channel rules in order, first match wins: those of the site, then the shipped ones (site 0). A condition that is null
+-- says nothing. Comparisons ignore case.
+create or replace function store.channel_of(site integer, source text, medium text, campaign text, category text) returns text
 language plpgsql stable
 as $$
 declare
   the_source text := coalesce(lower(source), '');
   the_medium text := coalesce(lower(medium), '');
   the_campaign text := coalesce(lower(campaign), '');
+  rules_site integer;
+  found_channel text;
 begin
-  return coalesce((
-    select rules.channel
+  foreach rules_site in array case when site = 0 then array[0] else array[site, 0] end loop
+    select rules.channel into found_channel
     from store.channel_rules as rules
-    where rules.site_id = 0 and case
-      when rules.is_any then (the_source = any (rules.sources) or the_medium = any (rules.mediums) or category = rules.source_category
-        or the_medium ~ rules.medium_pattern or the_campaign ~ rules.campaign_pattern) is true
+    where rules.site_id = rules_site and case
+      when rules.is_any then (the_source = any (rules.sources) or the_medium = any (rules.mediums)
+        or the_campaign = any (rules.campaigns) or category = rules.source_category
+        or the_source ~* rules.source_pattern or the_medium ~* rules.medium_pattern
+        or the_campaign ~* rules.campaign_pattern) is true
       else (rules.sources is null or the_source = any (rules.sources))
         and (rules.mediums is null or the_medium = any (rules.mediums))
+        and (rules.campaigns is null or the_campaign = any (rules.campaigns))
         and (rules.source_category is null or category is not distinct from rules.source_category)
-        and (rules.medium_pattern is null or the_medium ~ rules.medium_pattern)
-        and (rules.campaign_pattern is null or the_campaign ~ rules.campaign_pattern)
+        and (rules.source_pattern is null or the_source ~* rules.source_pattern)
+        and (rules.medium_pattern is null or the_medium ~* rules.medium_pattern)
+        and (rules.campaign_pattern is null or the_campaign ~* rules.campaign_pattern)
     end
     order by rules.position
-    limit 1
-  ), 'Unassigned');
+    limit 1;
+    if found then
+      return found_channel;
+    end if;
+  end loop;
+  return 'Unassigned';
 end
 $$;
 
@@ -130,40 +160,71 @@ return case touchpoint_source
   when 'store' then 'In Store' when 'phone' then 'Phone' when 'support' then 'Support' when 'event' then 'Event'
 end;
 
--- The host that referred a touchpoint here; null for none, for the page's own and for the site's own hosts.
-create or replace function store.referrer_of(context jsonb, own_hosts text[]) returns text
+-- The host that referred a touchpoint here; null for none, for the page's own, and for hosts that the site says are none:
+-- its own and excluded ones, with their subdomains.
+create or replace function store.referrer_of(context jsonb, no_referrers text[]) returns text
 language plpgsql immutable parallel safe
 as $$
 declare
   referrer text := store.host_of(coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer'));
 begin
-  if referrer = any (own_hosts) or referrer = store.host_of(context -> 'page' ->> 'url') then
+  if referrer = store.host_of(context -> 'page' ->> 'url') or store.is_among(referrer, no_referrers) then
     return null;
   end if;
   return referrer;
 end
 $$;
 
--- Where a touchpoint came from, by what decides it: touchpoints that say alike of campaign, referrer and source came the same
--- way. `touchpoint_source` is where it happened (web, app, store, phone …).
-create or replace function store.traffic_by(campaign jsonb, referrer text, touchpoint_source text) returns store.traffic
+-- The kind of site that a source is: as listed, by its country, or by its parent domains. `name` is what a search engine
+-- is called as a source: google.co.uk and www.google.de are both `google`, as in Google Analytics.
+create or replace function store.known_source_of(source text, out category text, out name text)
 language plpgsql stable
 as $$
 declare
-  category text;
+  candidate text := source;
+  is_parent boolean := false;
+begin
+  while candidate is not null loop
+    select source_categories.category, source_categories.name into category, name
+    from store.source_categories
+    where source_categories.source in (
+        candidate,
+        regexp_replace(candidate, '\.(?:(?:com?|net|org|edu|gov|it|or|ne|ac)\.)?[a-z]{2,3}$', '.{}'),
+        regexp_replace(candidate, '^[a-z]{2}\.', '{}.')
+      )
+      and (source_categories.has_subdomains or not is_parent)
+    order by source_categories.source = candidate desc, source_categories.source
+    limit 1;
+    exit when found;
+    candidate := substring(candidate from '^[^.]+\.(.+\..+)$');
+    is_parent := true;
+  end loop;
+end
+$$;
+
+-- Where a touchpoint came from, by what decides it: touchpoints that say alike of campaign, referrer and source came the same
+-- way. `touchpoint_source` is where it happened (web, app, store, phone …); `site` is 0 where the shipped rules are all.
+create or replace function store.traffic_by(site integer, campaign jsonb, referrer text, touchpoint_source text)
+returns store.traffic
+language plpgsql stable
+as $$
+declare
+  known record;
   found store.traffic;
   click text;
+  is_referred boolean := false;
 begin
   found.channel := store.offline_channel_of(touchpoint_source);
   if found.channel is not null then
     return found;
   end if;
 
-  found.source := campaign ->> 'source';
-  found.medium := campaign ->> 'medium';
-  found.campaign := campaign ->> 'name';
-  found.term := campaign ->> 'term';
-  found.content := campaign ->> 'content';
+  -- Metrics are kept by these, so whoever writes a link cannot make them longer than an index holds.
+  found.source := left(campaign ->> 'source', 200);
+  found.medium := left(campaign ->> 'medium', 200);
+  found.campaign := left(campaign ->> 'name', 200);
+  found.term := left(campaign ->> 'term', 200);
+  found.content := left(campaign ->> 'content', 200);
 
   if found.source is null and found.medium is null and found.campaign is null then
     click := (
@@ -183,81 +244,65 @@ begin
         else 'twitter'
       end;
       found.medium := case when click in ('gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid') then 'cpc' else 'social' end;
-    else
-      category := store.category_of(referrer);
-      if referrer is not null then
-        if category = 'search' then
-          found.source := store.search_engine_of(referrer);
-          found.medium := 'organic';
-        elsif category is distinct from 'payment' then
-          found.source := referrer;
-          found.medium := 'referral';
-        end if;
-      end if;
-      if found.source is null then
-        if touchpoint_source = 'email' then
-          found.channel := 'Email';
-          return found;
-        elsif touchpoint_source not in ('web', 'app') then
-          found.channel := 'Unassigned';
-          return found;
-        end if;
-        found.source := '(direct)';
-        found.medium := '(none)';
+    elsif referrer is not null then
+      known := store.known_source_of(referrer);
+      is_referred := known.category is distinct from 'payment';
+      if known.category = 'search' then
+        found.source := coalesce(known.name, referrer);
+        found.medium := 'organic';
+      elsif is_referred then
+        found.source := referrer;
+        found.medium := case when known.category = 'mail' then 'email' else 'referral' end;
       end if;
     end if;
+    if found.source is null then
+      if touchpoint_source = 'email' then
+        found.channel := 'Email';
+        return found;
+      elsif touchpoint_source not in ('web', 'app') then
+        found.channel := 'Unassigned';
+        return found;
+      end if;
+      found.source := '(direct)';
+      found.medium := '(none)';
+    end if;
   end if;
-  found.channel := store.channel_of(found.source, found.medium, found.campaign, store.category_of(lower(found.source)));
+
+  if not is_referred then
+    -- In utm_source a host may stand as people write it.
+    known := store.known_source_of(
+      coalesce(store.host_of(found.source), store.host_of('host://' || found.source), lower(found.source))
+    );
+  end if;
+  found.channel := store.channel_of(site, found.source, found.medium, found.campaign, known.category);
   return found;
 end
 $$;
 
--- Where a touchpoint came from.
-create or replace function store.traffic_of(context jsonb, touchpoint_source text, own_hosts text[]) returns store.traffic
+-- The site whose rules are to be asked: 0 where it has none of its own.
+create or replace function store.rules_site_of(site integer) returns integer
 language sql stable
-return store.traffic_by(store.campaign_of(context), store.referrer_of(context, own_hosts), touchpoint_source);
+return case when exists (select from store.channel_rules where channel_rules.site_id = rules_site_of.site) then site else 0 end;
+
+-- Where a touchpoint came from.
+create or replace function store.traffic_of(site integer, context jsonb, touchpoint_source text, no_referrers text[])
+returns store.traffic
+language sql stable
+return store.traffic_by(
+  store.rules_site_of(site), store.campaign_of(context), store.referrer_of(context, no_referrers), touchpoint_source
+);
 
 -- The channel of a touchpoint for itself, for whoever may read the views: those have no rights to what traffic_of looks up.
-create or replace function store.own_channel_of(context jsonb, touchpoint_source text, own_hosts text[]) returns text
+create or replace function store.own_channel_of(
+  site integer, context jsonb, touchpoint_source text, no_referrers text[]
+) returns text
 language plpgsql stable security definer
 set search_path = store, pg_temp
 as $$
 begin
-  return (store.traffic_of(context, touchpoint_source, own_hosts)).channel;
+  return (store.traffic_of(site, context, touchpoint_source, no_referrers)).channel;
 end
 $$;
-
--- The category of a source: as listed, by its parent domains, or by the name of a search engine under any suffix.
-create or replace function store.category_of(source text) returns text
-language plpgsql stable
-as $$
-declare
-  candidate text := source;
-  found_category text;
-begin
-  while candidate is not null loop
-    select source_categories.category into found_category
-    from store.source_categories
-    where source_categories.source = candidate;
-    if found then
-      return found_category;
-    end if;
-    candidate := substring(candidate from '^[^.]+\.(.+\..+)$');
-  end loop;
-  if source ~ '(^|\.)(google|bing|yahoo|yandex|baidu|duckduckgo|ecosia|ask|naver|seznam)\.[a-z]{2,3}(\.[a-z]{2})?$' then
-    return 'search';
-  end if;
-  return null;
-end
-$$;
-
--- google.co.uk and www.google.de are both the source `google`, as in Google Analytics.
-create or replace function store.search_engine_of(host text) returns text
-language sql immutable parallel safe
-return coalesce(
-  substring(host from '(?:^|\.)(google|bing|yahoo|yandex|baidu|duckduckgo|ecosia|ask|naver|seznam|qwant|startpage|aol)\.'),
-  host
-);
 
 -- GA4's default channel group in GA4's order (support.google.com/analytics/answer/9756891); AI Assistant is Milepost's,
 -- tried after the paid rules and before Referral.
@@ -281,7 +326,7 @@ values
   (0, 120, 'Organic Search', null, '{organic}', null, null, 'search', true),
   (0, 130, 'Referral', null, '{referral,app,link}', null, null, null, false),
   (0, 140, 'Email', '{email,e-mail,e_mail,e mail}', '{email,e-mail,e_mail,e mail}', null, null, null, true),
-  (0, 150, 'Affiliates', null, '{affiliate,affiliates}', null, null, null, false),
+  (0, 150, 'Affiliates', null, '{affiliate}', null, null, null, false),
   (0, 160, 'Audio', null, '{audio}', null, null, null, false),
   (0, 170, 'SMS', '{sms}', '{sms}', null, null, null, true),
   (0, 180, 'Mobile Push Notifications', '{firebase}', null, '(push$|mobile|notification)', null, null, true);

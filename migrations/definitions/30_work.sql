@@ -25,7 +25,7 @@ begin
     outer_key bytea not null,
     time_zone text not null,
     currency text not null,
-    own_hosts text[] not null,
+    no_referrers text[] not null,
     session_gap interval not null,
     session_limit interval not null,
     is_session_split_by_campaign boolean not null,
@@ -326,7 +326,7 @@ begin
   insert into work_sites
   select
     sites.site_id, store.xor_key(sites.person_secret, 54), store.xor_key(sites.person_secret, 92), sites.time_zone,
-    sites.currency, sites.own_hosts, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
+    sites.currency, sites.own_hosts || sites.excluded_referrers, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
     sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
     sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version, sites.goals,
     coalesce(clocks.as_of, '-infinity')

@@ -100,15 +100,21 @@ begin
     group by placed.site_id, placed.identity_id, (placed.session).session_id
   ),
 
+  -- Sites without channel rules of their own share what is looked at.
+  rule_sites as materialized (
+    select work_sites.site_id, store.rules_site_of(work_sites.site_id) as rules_site from work_sites
+  ),
+
   -- A new session has the source of its first touchpoint, whose id it bears.
   beginnings as materialized (
     select
-      gathered.site_id, gathered.session_id, first_touchpoints.source,
+      gathered.site_id, gathered.session_id, rule_sites.rules_site, first_touchpoints.source,
       store.campaign_of(first_touchpoints.context) as campaign,
-      store.referrer_of(first_touchpoints.context, work_sites.own_hosts) as referrer,
-      lower(store.text_of(first_touchpoints.context -> 'device' -> 'type')) as device
+      store.referrer_of(first_touchpoints.context, work_sites.no_referrers) as referrer,
+      left(lower(store.text_of(first_touchpoints.context -> 'device' -> 'type')), 50) as device
     from gathered
     join work_sites on work_sites.site_id = gathered.site_id
+    join rule_sites on rule_sites.site_id = gathered.site_id
     left join last_sessions
       on last_sessions.site_id = gathered.site_id and last_sessions.session_id = gathered.session_id
     cross join lateral (
@@ -124,10 +130,13 @@ begin
   ways as materialized (
     select distinct_ways.*, traffic.*
     from (
-      select distinct beginnings.source as touchpoint_source, beginnings.campaign as touchpoint_campaign, beginnings.referrer
+      select distinct
+        beginnings.rules_site, beginnings.source as touchpoint_source, beginnings.campaign as touchpoint_campaign, beginnings.referrer
       from beginnings
     ) as distinct_ways
-    cross join lateral store.traffic_by(distinct_ways.touchpoint_campaign, distinct_ways.referrer, distinct_ways.touchpoint_source) as traffic
+    cross join lateral store.traffic_by(
+      distinct_ways.rules_site, distinct_ways.touchpoint_campaign, distinct_ways.referrer, distinct_ways.touchpoint_source
+    ) as traffic
   )
 
   select
@@ -154,7 +163,8 @@ begin
   left join beginnings
     on beginnings.site_id = gathered.site_id and beginnings.session_id = gathered.session_id
   left join ways
-    on ways.touchpoint_source = beginnings.source
+    on ways.rules_site = beginnings.rules_site
+    and ways.touchpoint_source = beginnings.source
     and coalesce(ways.touchpoint_campaign, 'null'::jsonb) = coalesce(beginnings.campaign, 'null'::jsonb)
     and coalesce(ways.referrer, '') = coalesce(beginnings.referrer, '');
 end

@@ -233,7 +233,7 @@ begin
   from sessions
   where sessions.site_id = channel_of_first.site and sessions.session_id = channel_of_first.touchpoint;
   if found_channel is null then
-    select (store.traffic_of(touchpoints.context, touchpoints.source, work_sites.own_hosts)).channel into found_channel
+    select (store.traffic_of(work_sites.site_id, touchpoints.context, touchpoints.source, work_sites.no_referrers)).channel into found_channel
     from store.touchpoints
     join work_sites on work_sites.site_id = touchpoints.site_id
     where touchpoints.site_id = channel_of_first.site and touchpoints.touchpoint_id = channel_of_first.touchpoint;

@@ -1,3 +1,6 @@
+-- What it was called with before; gone only now that no view names it.
+drop function if exists store.own_channel_of(jsonb, text, text[]);
+
 create view journey.touchpoints as
 select
   touchpoints.site_id,
@@ -12,7 +15,9 @@ select
   touchpoints.occurred_at,
   touchpoints.sequence,
   touchpoints.received_at,
-  coalesce(visit.channel, store.own_channel_of(touchpoints.context, touchpoints.source, sites.own_hosts)) as channel,
+  coalesce(visit.channel, store.own_channel_of(
+    touchpoints.site_id, touchpoints.context, touchpoints.source, sites.own_hosts || sites.excluded_referrers
+  )) as channel,
   touchpoints.bot_reason is not null as is_bot,
   touchpoints.bot_reason,
   touchpoints.internal_reason is not null as is_internal,

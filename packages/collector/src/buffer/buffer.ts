@@ -11,6 +11,8 @@ export type Envelope = {
   ingestedBy: string;
   /** The request's header, for the bot flag. */
   userAgent?: string;
+  /** Came from a network of the site's own people; the address itself is kept nowhere. */
+  isInternal?: true;
   /** By index in the batch; absent means that every event was accepted. */
   rejected?: Record<number, { reason: RejectReason; detail?: string }>;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { Refusal } from '../refusal.ts';
+import * as channel from './channel.ts';
 import * as goal from './goal.ts';
 import * as importFile from './import.ts';
 import * as key from './key.ts';
@@ -42,6 +43,7 @@ for (const command of [
   signIn,
   model,
   override,
+  channel,
   goal,
   importFile,
   rates,

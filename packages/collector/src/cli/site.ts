@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { renewIdentitySecret } from '../database/identity-secrets.ts';
 import { createSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
 import { Refusal } from '../refusal.ts';
-import { collect, duration, origins, siteId, yesOrNo } from './arguments.ts';
+import { duration, hosts, networks, origins, siteId, yesOrNo } from './arguments.ts';
 import { printOne, printRows, withDatabase } from './terminal.ts';
 
 type Options = {
@@ -12,6 +12,8 @@ type Options = {
   currency?: string;
   origin?: string[];
   ownHost?: string[];
+  excludedReferrer?: string[];
+  internalNetwork?: string[];
   consentRequired?: boolean;
   sessionGap?: string;
   cartDelay?: string;
@@ -108,7 +110,21 @@ function withSettings(command: Command): Command {
       'whose pages may send touchpoints; repeat for more, * for every origin',
       origins,
     )
-    .option('--own-host <host>', 'a host of the site itself, never a referrer; repeat for more', collect)
+    .option(
+      '--own-host <host>',
+      'a host of the site itself, with its subdomains never a referrer; repeat for more',
+      hosts,
+    )
+    .option(
+      '--excluded-referrer <host>',
+      'another host that is no referrer, beside payment and sign-in hosts; repeat for more',
+      hosts,
+    )
+    .option(
+      '--internal-network <network>',
+      "address or network of the site's own people, as 203.0.113.0/24: kept and flagged, counted nowhere; repeat for more",
+      networks,
+    )
     .option('--currency <code>', 'ISO 4217, as EUR', currency)
     .option('--time-zone <zone>', 'IANA name, as Europe/Berlin', timeZone)
     .option('--consent-required <yes|no>', 'reject touchpoints without analytics consent', yesOrNo)
@@ -131,6 +147,8 @@ function settingsOf(options: Options): SiteSettings {
     name: options.name,
     allowed_origins: options.origin,
     own_hosts: options.ownHost,
+    excluded_referrers: options.excludedReferrer,
+    internal_networks: options.internalNetwork,
     currency: options.currency,
     time_zone: options.timeZone,
     consent_required: options.consentRequired,

@@ -8,6 +8,8 @@ export type SiteSettings = Partial<{
   currency: string;
   allowed_origins: string[];
   own_hosts: string[];
+  excluded_referrers: string[];
+  internal_networks: string[];
   consent_required: boolean;
   session_gap: string;
   session_limit: string;
@@ -39,6 +41,8 @@ const columns = [
   'currency',
   'allowed_origins',
   'own_hosts',
+  'excluded_referrers',
+  'internal_networks',
   'consent_required',
   'session_gap',
   'session_limit',

@@ -59,7 +59,7 @@ export async function events(
     const key = early ?? (await admit(textsInBody));
 
     const { batch, sent_at: sentAt, context, lost } = batchOf(body, { maxEvents: maxBatchEvents });
-    const { siteId, oldestLive, consentRequired } = key.site;
+    const { siteId, oldestLive, consentRequired, isInternal } = key.site;
     const isTrusted = key.kind === 'secret';
     const options = {
       isTrusted,
@@ -83,6 +83,8 @@ export async function events(
       const envelope: Envelope = { siteId, receivedAt, isTrusted, ingestedBy: 'events' };
       const userAgent = request.headers['user-agent'];
       if (userAgent !== undefined) envelope.userAgent = userAgent.slice(0, maxUserAgentLength);
+      // A server's own address says nothing of the visitor's.
+      if (!isTrusted && isInternal?.(request.ip)) envelope.isInternal = true;
       if (rejectedCount > 0) envelope.rejected = rejected;
       await append(buffer, envelope, json);
     }

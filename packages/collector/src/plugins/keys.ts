@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { fastifyPlugin } from 'fastify-plugin';
 import type { Pool } from 'pg';
+import { internalNetworks } from '../ingest/internal.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,6 +18,8 @@ export type Site = {
   consentRequired: boolean;
   /** Live touchpoints that happened before are too old; milliseconds. */
   oldestLive: number;
+  /** Whether an address is one of the site's own people; null where none are named. */
+  isInternal: ((address: string) => boolean) | null;
 };
 
 export type Key = {
@@ -34,6 +37,7 @@ type KeyRow = {
   site_id: number;
   allowed_origins: string[];
   consent_required: boolean;
+  internal_networks: string[];
   oldest_live: string;
 };
 
@@ -130,6 +134,7 @@ export class KeyRing {
           keys.site_id,
           sites.allowed_origins,
           sites.consent_required,
+          sites.internal_networks,
           extract(epoch from now() - sites.oldest_live_touchpoint) * 1000 as oldest_live
         from store.keys
         join store.sites on sites.site_id = keys.site_id
@@ -164,6 +169,7 @@ function keyOf(row: KeyRow): Key {
       allowedOrigins: new Set(row.allowed_origins),
       consentRequired: row.consent_required,
       oldestLive: Number(row.oldest_live),
+      isInternal: internalNetworks(row.internal_networks),
     },
   };
 }

@@ -122,7 +122,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
       headerUserAgent: source === 'web' && !isTrusted ? (envelope.userAgent ?? null) : null,
       pageUrl: textOf((context?.['page'] as { url?: unknown } | null | undefined)?.url),
     }),
-    internalReason: null,
+    internalReason: internalReasonOf(event, envelope),
     flags: flags.length === 0 ? null : flags,
   };
 }
@@ -131,6 +131,15 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
 function groupIdOf(context: Record<string, unknown> | null): string | number | null {
   const id = context?.['groupId'];
   return typeof id === 'string' || typeof id === 'number' ? id : null;
+}
+
+/** Why a touchpoint is the site's own people's; null for a visitor's. `traffic_type` is GA4's way of saying so. */
+function internalReasonOf({ properties }: Touchpoint, { isInternal }: Envelope): string | null {
+  if (isInternal) return 'network';
+  const trafficType = properties?.['traffic_type'];
+  return typeof trafficType === 'string' && trafficType.trim().toLowerCase() === 'internal'
+    ? 'traffic_type'
+    : null;
 }
 
 function textOf(value: unknown): string | null {

@@ -112,14 +112,14 @@ export type Case = { who: string; touchpoints: Given[] };
  * Many cases at one site, a person each, derived and compared with the reference model once.
  * `rowsOf(view, who)` gives the rows of that case's person.
  */
-export function useCases(cases: Case[]) {
+export function useCases(cases: Case[], settings: SiteSettings = {}) {
   let comparison: Comparison;
   beforeAll(async () => {
     const touchpoints = cases.flatMap(({ who, touchpoints: own }) =>
       own.map((touchpoint) => ({ anonymous_id: who, ...touchpoint })),
     );
     const asOf = Math.max(...touchpoints.map(({ at }) => timeOf(at))) + 60_000;
-    const site = await makeSite(database.pool);
+    const site = await makeSite(database.pool, settings);
     await storeGiven(database.pool, site, touchpoints);
     await database.derive(asOf);
     comparison = await compared(database.pool, site, asOf);

@@ -101,7 +101,10 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
          from store.rates where rates.site_id = sites.site_id
        ) as rates,
        person_secret, time_zone, currency, is_session_split_by_campaign, is_refund_by_write_key_accepted,
-       own_hosts, model_version, goals, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
+       own_hosts, excluded_referrers, (
+         select coalesce(jsonb_agg(channel_rules order by channel_rules.position), '[]')
+         from store.channel_rules where channel_rules.site_id = sites.site_id
+       ) as channel_rules, model_version, goals, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
        ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},
        ${inMs('lapsed_after')},

@@ -39,6 +39,19 @@ export type Override = {
   until: number | null;
 };
 
+/** A channel rule of a site's own; a condition that is null says nothing. */
+export type ChannelRule = {
+  channel: string;
+  sources: string[] | null;
+  source_pattern: string | null;
+  mediums: string[] | null;
+  medium_pattern: string | null;
+  campaigns: string[] | null;
+  campaign_pattern: string | null;
+  source_category: string | null;
+  is_any: boolean;
+};
+
 /** The settings derivation reads; durations in milliseconds. */
 export type Settings = {
   person_secret: Buffer;
@@ -58,6 +71,9 @@ export type Settings = {
   lapsed_after: number;
   is_refund_by_write_key_accepted: boolean;
   own_hosts: string[];
+  excluded_referrers: string[];
+  /** The site's own, in order. */
+  channel_rules: ChannelRule[];
   model_version: number;
   /** The document of the site's model; null is `ecommerce`. */
   model: Document | null;
@@ -87,6 +103,8 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   lapsed_after: 180 * day,
   is_refund_by_write_key_accepted: false,
   own_hosts: [],
+  excluded_referrers: [],
+  channel_rules: [],
   model_version: 1,
   model: null,
   overrides: [],

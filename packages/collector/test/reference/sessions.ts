@@ -51,8 +51,8 @@ export function sessionsOf(touchpoints: Touchpoint[], identities: Identities, se
           person_id: person,
           touchpoints: [],
           origin,
-          channel: channelOf(origin),
-          device: textIn(objectIn(touchpoint.context, 'device'), 'type')?.toLowerCase() ?? null,
+          channel: channelOf(origin, settings),
+          device: textIn(objectIn(touchpoint.context, 'device'), 'type')?.toLowerCase().slice(0, 50) ?? null,
         };
         sessions.push(session);
         campaign = null;
