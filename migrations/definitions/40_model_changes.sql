@@ -237,13 +237,14 @@ begin
 end
 $$;
 
--- The last step: from now on the site has its new model.
+-- The last step: from now on the site has its new model. What that makes fall due in the past is nothing to send a message
+-- about.
 create or replace function store.close_model_switch(site integer) returns void
 language plpgsql
 as $$
 begin
   update store.sites
-  set model_name = model_changes.model_name, model_version = model_changes.model_version
+  set model_name = model_changes.model_name, model_version = model_changes.model_version, triggers_from = now()
   from store.model_changes
   where sites.site_id = site and model_changes.site_id = site;
   perform store.load_changing_site(site);

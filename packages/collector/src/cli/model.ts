@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { applyModel, modelOf } from '../models/apply.ts';
 import { modelJsonSchema } from '../models/document.ts';
 import { readModel } from '../models/shipped.ts';
+import { Refusal } from '../refusal.ts';
 import { type Progress, progressBar } from '../simulate/progress.ts';
 import { siteId } from './arguments.ts';
 import { printOne, withDatabase } from './terminal.ts';
@@ -18,7 +19,7 @@ export function register(program: Command): void {
     .command('apply')
     .description(
       'Give a site a journey model and derive every person anew under it. The old answers stay readable until all are ' +
-        'switched at once; a run that was ended halfway goes on when the same model is applied again',
+        'switched at once; a run that was ended halfway is finished by a serving collector, or when the same model is applied again',
     )
     .argument('<model>', 'b2b_saas, ecommerce or loyalty, or the path of a JSON file')
     .requiredOption('--site <site>', 'the number of the site', siteId)
@@ -61,18 +62,31 @@ export function register(program: Command): void {
 
   model
     .command('show')
-    .description("Print a model's document: that of a site, or a shipped one")
+    .description(
+      "Print a model's document: that of a site, or a shipped one. A change of the site's model under way is told beside it",
+    )
     .argument('[model]', 'b2b_saas, ecommerce or loyalty')
     .option('--site <site>', 'the number of the site whose model to print', siteId)
     .action(async (name: string | undefined, options: { site?: number }) => {
       if ((name === undefined) === (options.site === undefined)) {
-        model.error('Say either a model or --site.');
+        throw new Refusal(
+          'say which model to show: that of a site (milepost model show --site 1), or a shipped one by name ' +
+            '(milepost model show ecommerce; there are b2b_saas, ecommerce and loyalty).',
+        );
       }
-      const document =
-        options.site === undefined
-          ? await readModel(name ?? '')
-          : (await withDatabase((pool) => modelOf(pool, options.site ?? 0))).document;
-      process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+      const { site } = options;
+      if (site === undefined) {
+        print(await readModel(name ?? ''));
+        return;
+      }
+      const { document, change } = await withDatabase((pool) => modelOf(pool, site));
+      print(document);
+      if (change === null) return;
+      const { version, done, total } = change;
+      process.stderr.write(
+        `changing to version ${version} since ${change.begunAt.toISOString()}: ` +
+          `${Math.min(done, total)} of ${total} persons are derived under it.\n`,
+      );
     });
 
   model
@@ -88,6 +102,10 @@ export function register(program: Command): void {
     .command('schema')
     .description('Print the JSON Schema of a document, for editors')
     .action(() => {
-      process.stdout.write(`${JSON.stringify(modelJsonSchema(), null, 2)}\n`);
+      print(modelJsonSchema());
     });
+}
+
+function print(document: object): void {
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }

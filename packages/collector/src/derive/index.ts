@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { startResuming } from '../models/resume.ts';
 import { type DeriveLoop, type DeriveMetrics, startLoop } from './loop.ts';
 
 export { deriveUntilIdle } from './derive.ts';
@@ -21,6 +22,7 @@ export function startDerive({ derivers = 2, ...options }: DeriveOptions): Derive
   const loops = Array.from({ length: derivers }, (_, index) =>
     startLoop({ ...options, isFirst: index === 0 }),
   );
+  const resuming = startResuming(options);
   return {
     wake: () => {
       for (const loop of loops) loop.wake();
@@ -29,7 +31,7 @@ export function startDerive({ derivers = 2, ...options }: DeriveOptions): Derive
       await Promise.all(loops.map((loop) => loop.drain()));
     },
     stop: async () => {
-      await Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.all([resuming.stop(), ...loops.map((loop) => loop.stop())]);
     },
   };
 }

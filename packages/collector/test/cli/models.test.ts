@@ -53,7 +53,20 @@ test('a document with a mistake is refused by the name of its rule, and nothing 
   expect((await command('model', 'show', '--site', String(site))).stdout).toBe(before.stdout);
 });
 
+test('a change of model under way is told beside the document, which stays a document', async () => {
+  const { siteId: changing } = await createSite(database.pool);
+  const { stdout: loyalty } = await command('model', 'show', 'loyalty');
+  await database.pool.query('select store.begin_model_change($1, $2)', [changing, loyalty]);
+  const shown = await command('model', 'show', '--site', String(changing));
+  expect(JSON.parse(shown.stdout)).toMatchObject({ name: 'ecommerce' });
+  expect(shown.stderr).toMatch(/^changing to version 2 since 2.+Z: 0 of 0 persons are derived under it\.\n$/);
+});
+
 test.each([
+  [
+    ['model', 'show'],
+    /say which model to show: that of a site \(milepost model show --site 1\), or .* b2b_saas/,
+  ],
   [['model', 'apply', 'ecommerce', '--site', '99'], /there is no site 99/],
   [
     ['model', 'apply', 'nosuch.json', '--site', '1'],

@@ -1,9 +1,11 @@
 /** Models beside `ecommerce`: the shipped ones, a site's own, and changing from one to another. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { describe, expect, test, vi } from 'vitest';
 import { Deriver } from '../../src/derive/derive.ts';
 import { openSession } from '../../src/derive/session.ts';
 import { applyModel, modelOf } from '../../src/models/apply.ts';
+import { startResuming } from '../../src/models/resume.ts';
 import { checkModel } from '../../src/models/check.ts';
 import { readModel } from '../../src/models/shipped.ts';
 import type { ModelDocument } from '../../src/models/document.ts';
@@ -303,7 +305,10 @@ describe('changing a model', () => {
     await client.query('select store.derive_next_stages($1, 2)', [site.siteId]);
     await client.end();
     expect(await stageOf(site)).toEqual(old);
-    expect(await modelOf(database.pool, site.siteId)).toMatchObject({ version: 1, changingTo: 2 });
+    expect(await modelOf(database.pool, site.siteId)).toMatchObject({
+      version: 1,
+      change: { version: 2, done: 2 },
+    });
 
     // Live derivation goes on under the old model, and a late purchase changes who was derived already or not.
     await storeGiven(database.pool, site, [
@@ -325,6 +330,40 @@ describe('changing a model', () => {
     expect(applied).toEqual({ version: 2, isChanged: true });
     await expectAsReference(database.pool, site, later);
     await expectVerified(database.pool);
+    await removeSite(database.pool, site);
+  });
+
+  test('that was left is finished by a serving collector, which arms nothing for what falls due in the past', async () => {
+    const site = await makeSite(database.pool);
+    await storeGiven(database.pool, site, history);
+    await database.derive(asOf);
+    const client = await openSession(database.pool);
+    await client.query('select store.begin_model_change($1, $2)', [
+      site.siteId,
+      JSON.stringify(await readModel('loyalty')),
+    ]);
+    await client.query('select store.derive_next_stages($1, 2)', [site.siteId]);
+    await client.end();
+
+    const begunAt = Date.now();
+    const log = pino({ level: 'silent' });
+    const collectors = [
+      startResuming({ pool: database.pool, log }),
+      startResuming({ pool: database.pool, log }),
+    ];
+    await vi.waitFor(
+      async () =>
+        expect(await modelOf(database.pool, site.siteId)).toMatchObject({ version: 2, change: null }),
+      { timeout: 20_000, interval: 50 },
+    );
+    await Promise.all(collectors.map((collector) => collector.stop()));
+    await expectAsReference(database.pool, site, asOf);
+    await expectVerified(database.pool);
+    const { rows } = await database.pool.query<{ triggers_from: Date }>(
+      'select triggers_from from store.sites where site_id = $1',
+      [site.siteId],
+    );
+    expect(rows[0]!.triggers_from.getTime()).toBeGreaterThan(begunAt - 1_000);
     await removeSite(database.pool, site);
   });
 
