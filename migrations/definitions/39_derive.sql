@@ -127,6 +127,7 @@ begin
   for waiting in
     select batches.site_id, sum(cardinality(batches.touchpoint_ids)) as touchpoint_count
     from store.batches
+    join store.sites on sites.site_id = batches.site_id -- what still comes for a deleted site is removed, not derived
     group by batches.site_id
     order by min(batches.stored_at), batches.site_id
   loop
@@ -164,6 +165,9 @@ as $$
 declare
   taken_touchpoints uuid[];
 begin
+  if not exists (select from store.sites where sites.site_id = site) then
+    return 0; -- deleted since it was found waiting
+  end if;
   with waiting as (
     select batches.batch_id, sum(cardinality(batches.touchpoint_ids)) over (order by batches.batch_id) - cardinality(batches.touchpoint_ids) as before
     from (

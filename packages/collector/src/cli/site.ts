@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { renewIdentitySecret } from '../database/identity-secrets.ts';
-import { createSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
+import { createSite, deleteSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
 import { Refusal } from '../refusal.ts';
 import { duration, hosts, networks, origins, siteId, yesOrNo } from './arguments.ts';
 import { printOne, printRows, withDatabase } from './terminal.ts';
@@ -25,7 +25,7 @@ type Options = {
   triggerCap?: string;
 };
 
-/** `milepost site create|list|update|rotate-secret`. */
+/** `milepost site create|list|update|delete|rotate-secret`. */
 export function register(program: Command): void {
   const site = program
     .command('site')
@@ -83,6 +83,30 @@ export function register(program: Command): void {
       const isChanged = await withDatabase((pool) => updateSite(pool, id, settings));
       if (!isChanged) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
       printOne({ site_id: id, changed: Object.keys(settings) }, options);
+    });
+
+  site
+    .command('delete')
+    .description(
+      'Delete a site with its keys, touchpoints and everything derived, for good; its number is never given again',
+    )
+    .argument('<site>', 'its number', siteId)
+    .option('--yes', 'yes, for good')
+    .option('--json', 'print the result as one JSON line')
+    .action(async (id: number, options: { yes?: boolean; json?: boolean }) => {
+      const noSuchSite = () => new Refusal(`there is no site ${id}; milepost site list shows them.`);
+      const deleted = await withDatabase(async (pool) => {
+        if (!options.yes) {
+          const known = (await listSites(pool)).find(({ site_id: siteId }) => siteId === id);
+          if (!known) throw noSuchSite();
+          throw new Refusal(
+            `this would delete site ${id}, “${String(known['name'])}”, with everything in it, for good; say --yes if that is meant.`,
+          );
+        }
+        return deleteSite(pool, id);
+      });
+      if (!deleted) throw noSuchSite();
+      printOne({ site_id: id, name: deleted.name, deleted_rows: deleted.rows }, options);
     });
 
   site

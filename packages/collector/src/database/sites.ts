@@ -91,7 +91,8 @@ export async function createSite(db: pg.Pool, settings: SiteSettings & { name: s
     await client.query('lock table store.sites in share row exclusive mode'); // two at once would take the same number
     const { rows } = await client.query<{ site_id: number }>(
       `insert into store.sites (site_id, person_secret, ${named.join(', ')})
-       select coalesce(max(site_id), 0) + 1, $1, ${named.map((_, index) => `$${index + 2}`).join(', ')} from store.sites
+       select coalesce(max(site_id), 0) + 1, $1, ${named.map((_, index) => `$${index + 2}`).join(', ')}
+       from (select site_id from store.sites union all select site_id from store.deleted_sites) as ever
        returning site_id`,
       [randomBytes(32), ...named.map((column) => settings[column])],
     );
@@ -119,6 +120,49 @@ export async function updateSite(db: pg.Pool, siteId: number, settings: SiteSett
     ...named.map((column) => settings[column]),
   ]);
   return (rowCount ?? 0) > 0;
+}
+
+const rowsDeletedAtOnce = 5_000;
+
+/**
+ * Deletes a site with everything in it, for good: it ends at once, then its rows go step by step. A run that was ended
+ * halfway is finished by housekeeping. Answers its name and how many rows went, undefined where there is no such site.
+ */
+export async function deleteSite(
+  db: pg.Pool,
+  siteId: number,
+  onProgress?: (rows: number) => void,
+): Promise<{ name: string; rows: number } | undefined> {
+  const { rows: ended } = await db.query<{ name: string | null }>('select store.end_site($1) as name', [
+    siteId,
+  ]);
+  const name = ended[0]?.name;
+  if (name == null) return undefined;
+  return { name, rows: await removeRows(db, siteId, onProgress) };
+}
+
+/** Removes what has come for deleted sites since, or was left of them. */
+export async function sweepDeletedSites(db: Pick<pg.ClientBase, 'query'>): Promise<void> {
+  const { rows } = await db.query<{ site_id: number }>('select site_id from store.deleted_sites');
+  for (const { site_id: siteId } of rows) await removeRows(db, siteId);
+}
+
+async function removeRows(
+  db: Pick<pg.ClientBase, 'query'>,
+  siteId: number,
+  onProgress?: (rows: number) => void,
+): Promise<number> {
+  let total = 0;
+  for (let step = 1; step > 0;) {
+    const { rows } = await db.query<{ count: number }>(
+      'select store.delete_site_rows($1, $2)::double precision as count',
+      [siteId, rowsDeletedAtOnce],
+    );
+    step = rows[0]?.count ?? 0;
+    total += step;
+    onProgress?.(total);
+  }
+  return total;
 }
 
 /** Every site with its settings, without its secret. */

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { sweepDeletedSites } from '../database/sites.ts';
 import { fireTriggers, type SilentCollector, silentCollectors } from '../triggers/firing.ts';
 import { openSession } from './session.ts';
 
@@ -123,9 +124,13 @@ export class Deriver {
     return silentCollectors(this.#client);
   }
 
-  /** Makes the partitions of the months ahead, and drops changes that are older than their site keeps them. */
+  /**
+   * Makes the partitions of the months ahead, drops changes that are older than their site keeps them, and what has come
+   * for deleted sites.
+   */
   async keepHouse(): Promise<void> {
     await this.#client.query('select store.make_partitions(now())');
+    await sweepDeletedSites(this.#client);
     let dropped = 0;
     do {
       const { rows } = await this.#client.query<{ dropped: number }>(

@@ -48,6 +48,21 @@ test('a site is made, listed and changed', async () => {
   ]);
 });
 
+test('a site is deleted when that is meant, and its number never given again', async () => {
+  const { site_id: siteId } = (await asJson('site', 'create', 'Short-lived')) as { site_id: number };
+  const asked = await milepost(['site', 'delete', `${siteId}`], { DATABASE_URL: db.url });
+  expect(asked).toMatchObject({ code: 1, stdout: '' });
+  expect(asked.stderr).toMatch(/would delete site \d+, “Short-lived”, .* say --yes/);
+  expect(await asJson('site', 'delete', `${siteId}`, '--yes')).toMatchObject({
+    site_id: siteId,
+    name: 'Short-lived',
+  });
+  const again = await milepost(['site', 'delete', `${siteId}`, '--yes'], { DATABASE_URL: db.url });
+  expect(again.code).toBe(1);
+  expect(again.stderr).toMatch(/there is no site/);
+  expect(await asJson('site', 'create', 'After')).toMatchObject({ site_id: siteId + 1 });
+});
+
 test('an identity secret is shown once, and followed by another while it still holds for a day', async () => {
   type Made = { site_id: number; identity_secret: string; earlier_hold_until: string | null };
   const { site_id: siteId, identity_secret: first } = (await asJson('site', 'create', 'Proofs')) as Made;
