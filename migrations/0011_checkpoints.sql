@@ -21,6 +21,7 @@ create table store.checkpoints (
   overridden_at timestamptz,
   entered_stages integer not null,
   product_seen_at timestamptz,
+  first_channel text,
   traits jsonb,
   carts jsonb, -- those open or abandoned, as the fold of carts carries them
   primary key (site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id)

@@ -106,6 +106,7 @@ begin
     until_at timestamptz not null default 'infinity',
     until_sequence bigint not null default 0,
     until_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
+    is_long boolean not null default false, -- a checkpoint is due
     primary key (site_id, person_id)
   ) on commit preserve rows;
 

@@ -65,7 +65,6 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 declare
   is_live boolean := store.is_live();
-  long_sites integer[];
   long_persons uuid[];
   distance integer := store.checkpoint_distance();
 begin
@@ -100,8 +99,8 @@ begin
 
     -- Of whom is replayed from a checkpoint on, what it says.
     bases as materialized (
-      select work_persons.site_id, work_persons.person_id, kept.entered_stages, kept.product_seen_at, kept.traits,
-        kept.valid_from
+      select work_persons.site_id, work_persons.person_id, kept.entered_stages, kept.product_seen_at, kept.first_channel,
+        kept.traits, kept.valid_from
       from work_persons
       cross join lateral (
         select checkpoints.*
@@ -132,9 +131,11 @@ begin
         case when work_persons.has_base then work_persons.base_sequence else persons.last_sequence end),
       coalesce((seen.last_key).touchpoint_id,
         case when work_persons.has_base then work_persons.base_touchpoint_id else persons.last_touchpoint_id end),
-      case when (work_persons.has_base or not work_persons.is_replayed) and persons.first_channel is not null
-        then persons.first_channel
-      else store.channel_of_first(work_persons.site_id, seen.first_activity_id) end,
+      case
+        when work_persons.is_replayed and bases.first_channel is not null then bases.first_channel
+        when not work_persons.is_replayed and persons.first_channel is not null then persons.first_channel
+        else store.channel_of_first(work_persons.site_id, seen.first_activity_id)
+      end,
       case
         when seen.has_traits then store.traits_after(work_persons.site_id, work_persons.person_id,
           case when work_persons.is_replayed then bases.traits else persons.traits end)
@@ -176,7 +177,7 @@ begin
     left join lateral (
       select
         min(store.cart_due_at(work_carts.cart, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry)) as due_at,
-        max(greatest((work_carts.cart).abandoned_at, case when (work_carts.cart).state = 'expired' then (work_carts.cart).closed_at end)) as last_timer_at
+        max(greatest((work_carts.cart).abandoned_at, (work_carts.cart).closed_at)) as last_timer_at
       from work_carts
       where work_carts.site_id = work_persons.site_id and work_carts.person_id = work_persons.person_id
     ) as cart_timers on true
@@ -214,11 +215,12 @@ begin
     returning persons.site_id, persons.person_id, persons.unkept_count
   )
 
-  select array_agg(written.site_id), array_agg(written.person_id) into long_sites, long_persons
+  select array_agg(written.person_id) into long_persons
   from written
   where written.unkept_count >= distance;
-
-  perform store.keep_checkpoints(long_sites, long_persons);
+  if long_persons is not null then
+    update work_persons set is_long = true where person_id = any (long_persons);
+  end if;
 end
 $$;
 

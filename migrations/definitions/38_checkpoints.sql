@@ -6,7 +6,7 @@ language sql stable
 return coalesce(nullif(current_setting('milepost.checkpoint_distance', true), '')::integer, 200);
 
 -- Keeps where persons with long histories stand now, and forgets what is kept of a time that was done again.
-create or replace function store.keep_checkpoints(long_sites integer[], long_persons uuid[]) returns void
+create or replace function store.keep_checkpoints() returns void
 language plpgsql
 as $$
 begin
@@ -26,27 +26,29 @@ begin
       where work_persons.is_replayed
     ));
   end if;
-  if long_sites is null then
+  if not exists (select from work_persons where is_long) then
     return;
   end if;
 
   with kept as (
     update persons
     set unkept_count = 0
-    from unnest(keep_checkpoints.long_sites, keep_checkpoints.long_persons) as long (site_id, person_id)
-    where persons.site_id = long.site_id and persons.person_id = long.person_id
+    from work_persons
+    where work_persons.is_long
+      and persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
     returning persons.*
   )
 
   insert into checkpoints (
     site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
-    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, traits, carts
+    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, first_channel, traits,
+    carts
   )
   select
     kept.site_id, kept.person_id, kept.last_seen_at, kept.last_sequence, kept.last_touchpoint_id,
     greatest(kept.last_seen_at, kept.last_timer_at), kept.state, kept.furthest, kept.since, kept.journey_number,
     kept.last_signal_at, kept.transition_count, kept.last_timer_at, kept.held_until, kept.overridden_at, kept.entered_stages,
-    kept.product_seen_at, kept.traits, live.carts
+    kept.product_seen_at, kept.first_channel, kept.traits, live.carts
   from kept
   left join lateral (
     select jsonb_agg(to_jsonb(row(
@@ -133,11 +135,15 @@ as $$
 begin
   insert into checkpoints (
     site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
-    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, traits, carts
+    last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, first_channel, traits,
+    carts
   )
   with seen as (
     select work_persons.site_id, work_persons.person_id,
       bool_or(work_touchpoints.traits is not null) as has_traits,
+      (array_agg(work_touchpoints.touchpoint_id
+        order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+        filter (where work_touchpoints.is_activity))[1] as first_activity_id,
       max(work_touchpoints.occurred_at)
         filter (where work_touchpoints.name = 'view_item' and work_touchpoints.is_activity) as product_seen_at
     from work_persons
@@ -160,9 +166,11 @@ begin
     (work_stages.machine).held_until, (work_stages.machine).overridden_at,
     coalesce(bases.entered_stages, 0) | store.stages_entered((work_stages.machine).moves),
     greatest(bases.product_seen_at, seen.product_seen_at),
+    coalesce(bases.first_channel, store.channel_of_first(work_persons.site_id, seen.first_activity_id)),
     case when seen.has_traits
       then store.traits_after(work_persons.site_id, work_persons.person_id, bases.traits) else bases.traits end,
-    live.carts
+    -- Where nothing happened to carts, there is no row.
+    case when live.person_id is null then bases.carts else live.carts end
   from work_persons
   join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
   join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id
@@ -179,8 +187,7 @@ begin
     select work_carts.site_id, work_carts.person_id,
       jsonb_agg(to_jsonb(work_carts.cart) order by (work_carts.cart).opened_at, (work_carts.cart).cart_key)
         filter (where (work_carts.cart).state in ('open', 'abandoned')) as carts,
-      max(greatest((work_carts.cart).abandoned_at,
-        case when (work_carts.cart).state = 'expired' then (work_carts.cart).closed_at end)) as last_timer_at
+      max(greatest((work_carts.cart).abandoned_at, (work_carts.cart).closed_at)) as last_timer_at
     from work_carts
     group by work_carts.site_id, work_carts.person_id
   ) as live on live.site_id = work_persons.site_id and live.person_id = work_persons.person_id

@@ -72,6 +72,7 @@ begin
     perform store.note_rest();
     perform store.publish_changes();
   end if;
+  perform store.keep_checkpoints();
   perform store.keep_checkpoints_on_the_way();
 end
 $$;
