@@ -1,7 +1,9 @@
 -- Where a touchpoint came from: source, medium, campaign and channel (SEMANTICS 5).
 
--- What these were called with less to go by.
+-- What these were called with less to go by; a parameter cannot be renamed otherwise.
 drop function if exists store.traffic_of(jsonb, text, text[]);
+drop function if exists store.traffic_of(integer, jsonb, text, text[]);
+drop function if exists store.referrer_of(jsonb, text[]);
 drop function if exists store.traffic_by(jsonb, text, text);
 drop function if exists store.channel_of(text, text, text, text);
 drop function if exists store.category_of(text);
@@ -10,11 +12,25 @@ drop function if exists store.search_engine_of(text);
 -- The host of a URL, lower-cased, without port, a leading `www.` and the dot of the root; null when there is none. An app
 -- (`android-app://com.example/…`) has its package for a host.
 create or replace function store.host_of(url text) returns text
-language sql immutable parallel safe
-return substring(
-  lower(substring(url from '^\s*[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]*\]|[^/?#:]+)'))
-  from '^(?:www\.)?([^\s"<>{}|^`%*,;()=\\]{1,253}?)\.*$'
-);
+language plpgsql immutable parallel safe
+as $$
+declare
+  host text := substring(url from '^\s*[A-Za-z][A-Za-z0-9+.-]*://([^/?#]+)');
+begin
+  if position('@' in host) > 0 then
+    host := substring(host from '[^@]*$');
+  end if;
+  host := lower(case when left(host, 1) = '[' then substring(host from '^\[[0-9A-Fa-f:.]+\]') else split_part(host, ':', 1) end);
+  if left(host, 4) = 'www.' then
+    host := substr(host, 5);
+  end if;
+  host := rtrim(host, '.');
+  if host = '' or length(host) > 253 or host ~ '[\s"<>{}|^`%*,;()=\\]' then
+    return null;
+  end if;
+  return host;
+end
+$$;
 
 -- Whether a host is one of those, or a subdomain of one.
 create or replace function store.is_among(host text, hosts text[]) returns boolean
@@ -181,24 +197,55 @@ create or replace function store.known_source_of(source text, out category text,
 language plpgsql stable
 as $$
 declare
-  candidate text := source;
-  is_parent boolean := false;
+  labels text[] := string_to_array(source, '.');
+  size integer := cardinality(labels);
+  -- how many labels an ending has: two in co.uk and com.br
+  ending integer := case when labels[size - 1] in ('co', 'com', 'net', 'org', 'edu', 'gov', 'it', 'or', 'ne', 'ac') then 2 else 1 end;
+  itself text[] := array[source];
+  parents text[] := '{}';
 begin
-  while candidate is not null loop
-    select source_categories.category, source_categories.name into category, name
-    from store.source_categories
-    where source_categories.source in (
-        candidate,
-        regexp_replace(candidate, '\.(?:(?:com?|net|org|edu|gov|it|or|ne|ac)\.)?[a-z]{2,3}$', '.{}'),
-        regexp_replace(candidate, '^[a-z]{2}\.', '{}.')
-      )
-      and (source_categories.has_subdomains or not is_parent)
-    order by source_categories.source = candidate desc, source_categories.source
-    limit 1;
-    exit when found;
-    candidate := substring(candidate from '^[^.]+\.(.+\..+)$');
-    is_parent := true;
-  end loop;
+  if size > 1 then
+    if length(labels[size]) < 4 and size > ending then
+      itself := itself || (array_to_string(labels[:size - ending], '.') || '.{}');
+    end if;
+    if length(labels[1]) = 2 then
+      itself := itself || ('{}' || substr(source, 3));
+    end if;
+    for start in 2 .. size - 1 loop
+      parents := parents || array_to_string(labels[start:], '.');
+      if length(labels[size]) < 4 and size - start >= ending then
+        parents := parents || (array_to_string(labels[start:size - ending], '.') || '.{}');
+      end if;
+      if length(labels[start]) = 2 then
+        parents := parents || ('{}.' || array_to_string(labels[start + 1:], '.'));
+      end if;
+    end loop;
+  end if;
+  select source_categories.category, source_categories.name into category, name
+  from store.source_categories
+  where source_categories.source = any (itself || parents)
+    and (source_categories.has_subdomains or source_categories.source = any (itself))
+  order by array_position(itself || parents, source_categories.source)
+  limit 1;
+end
+$$;
+
+-- What of a campaign decides the way somebody came: of click ids which one it is, not the one given to this click.
+create or replace function store.way_of(campaign jsonb) returns jsonb
+language plpgsql immutable parallel safe
+as $$
+declare
+  click_ids constant text[] := '{gclid,gbraid,wbraid,dclid,msclkid,fbclid,ttclid,li_fat_id,twclid}';
+  click_id text;
+begin
+  if campaign ?| click_ids and not campaign ?| '{source,medium,name}' then
+    foreach click_id in array click_ids loop
+      exit when campaign ? click_id;
+    end loop;
+  end if;
+  return nullif(
+    (campaign - click_ids - 'id') || case when click_id is null then '{}' else jsonb_build_object(click_id, true) end, '{}'
+  );
 end
 $$;
 
@@ -209,7 +256,8 @@ returns store.traffic
 language plpgsql stable
 as $$
 declare
-  known record;
+  category text;
+  engine text;
   found store.traffic;
   click text;
   is_referred boolean := false;
@@ -227,13 +275,12 @@ begin
   found.content := left(campaign ->> 'content', 200);
 
   if found.source is null and found.medium is null and found.campaign is null then
-    click := (
-      select names.name
-      from unnest(array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid']) with ordinality as names (name, position)
-      where campaign ? names.name
-      order by names.position
-      limit 1
-    );
+    foreach click in array case when campaign is null then '{}'::text[] else
+      array['gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid', 'fbclid', 'ttclid', 'li_fat_id', 'twclid'] end
+    loop
+      exit when campaign ? click;
+      click := null;
+    end loop;
     if click is not null then
       found.source := case
         when click in ('gclid', 'gbraid', 'wbraid', 'dclid') then 'google'
@@ -245,14 +292,14 @@ begin
       end;
       found.medium := case when click in ('gclid', 'gbraid', 'wbraid', 'dclid', 'msclkid') then 'cpc' else 'social' end;
     elsif referrer is not null then
-      known := store.known_source_of(referrer);
-      is_referred := known.category is distinct from 'payment';
-      if known.category = 'search' then
-        found.source := coalesce(known.name, referrer);
+      select known.category, known.name into category, engine from store.known_source_of(referrer) as known;
+      is_referred := category is distinct from 'payment';
+      if category = 'search' then
+        found.source := coalesce(engine, referrer);
         found.medium := 'organic';
       elsif is_referred then
         found.source := referrer;
-        found.medium := case when known.category = 'mail' then 'email' else 'referral' end;
+        found.medium := case when category = 'mail' then 'email' else 'referral' end;
       end if;
     end if;
     if found.source is null then
@@ -268,13 +315,17 @@ begin
     end if;
   end if;
 
-  if not is_referred then
+  if not is_referred and found.source <> '(direct)' then
     -- In utm_source a host may stand as people write it.
-    known := store.known_source_of(
-      coalesce(store.host_of(found.source), store.host_of('host://' || found.source), lower(found.source))
-    );
+    select known.category into category from store.known_source_of(coalesce(
+      case
+        when position('/' in found.source) > 0 then store.host_of(found.source)
+        when position('.' in found.source) > 0 then store.host_of('host://' || found.source)
+      end,
+      lower(found.source)
+    )) as known;
   end if;
-  found.channel := store.channel_of(site, found.source, found.medium, found.campaign, known.category);
+  found.channel := store.channel_of(site, found.source, found.medium, found.campaign, category);
   return found;
 end
 $$;

@@ -109,7 +109,7 @@ begin
   beginnings as materialized (
     select
       gathered.site_id, gathered.session_id, rule_sites.rules_site, first_touchpoints.source,
-      store.campaign_of(first_touchpoints.context) as campaign,
+      store.way_of(store.campaign_of(first_touchpoints.context)) as campaign,
       store.referrer_of(first_touchpoints.context, work_sites.no_referrers) as referrer,
       left(lower(store.text_of(first_touchpoints.context -> 'device' -> 'type')), 50) as device
     from gathered
