@@ -12,7 +12,7 @@ const person = `select
     persons.person_id, persons.user_id,
     current_stages.stage, current_stages.furthest_stage, current_stages.since, current_stages.journey_number,
     coalesce(current_stages.lapsed, false) as lapsed, current_stages.last_signal_at, current_stages.model_version,
-    persons.is_customer, persons.customer_status, persons.order_count, persons.net_revenue, persons.currency,
+    persons.is_customer, persons.customer_status, persons.order_count, persons.is_fully_refunded, persons.net_revenue, persons.currency,
     persons.first_seen_at, persons.last_seen_at, persons.first_channel,
     coalesce(persons.traits, '{}') as traits,
     array(

@@ -77,6 +77,7 @@ export const stagePersonSchema = z
     is_customer: z.boolean().meta({ description: 'Whether there was ever an order.' }),
     customer_status: customerStatus,
     order_count: count('Orders, refunded or not.'),
+    is_fully_refunded: z.boolean().meta({ description: 'Whether every one of them was refunded whole.' }),
     lapsed: z
       .boolean()
       .meta({ description: 'A customer without a signal for the site’s lapse time (180 days by default).' }),
@@ -128,6 +129,7 @@ export const personSchema = z
     is_customer: z.boolean().meta({ description: 'Whether there was ever an order.' }),
     customer_status: customerStatus,
     order_count: count('Orders, refunded or not.'),
+    is_fully_refunded: z.boolean().meta({ description: 'Whether every one of them was refunded whole.' }),
     net_revenue: money('Revenue less refunds, in the site’s currency.'),
     currency,
     first_seen_at: instant('First touchpoint.'),

@@ -94,7 +94,7 @@ export const stagePersonList: List = {
   name: 'stage-persons',
   columns: `current_stages.person_id, persons.user_id, current_stages.stage, current_stages.furthest_stage,
     current_stages.since, current_stages.journey_number, current_stages.is_customer, current_stages.customer_status,
-    current_stages.orders as order_count, coalesce(current_stages.lapsed, false) as lapsed, current_stages.last_signal_at`,
+    current_stages.orders as order_count, current_stages.is_fully_refunded, coalesce(current_stages.lapsed, false) as lapsed, current_stages.last_signal_at`,
   from: `journey.current_stages
     join journey.persons
       on persons.site_id = current_stages.site_id

@@ -146,11 +146,11 @@ export function testArrivals(): void {
       const long = fc.array(step, { minLength: 700, maxLength: 700, size: 'max' });
       const late = fc.array(fc.nat({ max: 699 }), { minLength: 1, maxLength: 12 });
       await fc.assert(
-        fc.asyncProperty(long, late, async (steps, positions) => {
+        fc.asyncProperty(long, late, someSettings, async (steps, positions, settings) => {
           const touchpoints = touchpointsOf(steps.map((one) => ({ ...one, wait: Math.min(one.wait, day) })));
           const asOf = endOf(touchpoints);
           const inTime = touchpoints.filter((_, index) => !positions.includes(index));
-          await withSite({}, async (site) => {
+          await withSite(settings, async (site) => {
             await deliver(site, { parts: [inTime.slice(0, 400), inTime.slice(400)], instants: [0, asOf] });
             for (const position of positions) {
               await deliver(site, { parts: [[touchpoints[position]!]], instants: [asOf] });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { useSite } from './fixture.ts';
+import { database, useSite } from './fixture.ts';
 import type { Given } from './given.ts';
 
-const { given, rowsOf } = useSite();
+const { given, rowsOf, siteId } = useSite();
 
 function on(at: string, name = 'page_view', more: Partial<Given> = {}): Given {
   return { anonymous_id: 'ada', at, name, ...more };
@@ -125,6 +125,31 @@ describe('a conversion or order belongs to', () => {
       { ...row, channel: 'In Store', revenue: 10, session_conversion_rate: null },
       { ...row, channel: 'Unassigned', revenue: 5, session_conversion_rate: null },
     ]);
+  });
+
+  test('a conversion without a session keeps every rate ≤ 1', async () => {
+    await given.touchpoints([
+      on('2026-01-05T10:00Z', 'page_view', { user_id: 'u1' }),
+      { at: '2026-01-06T10:00Z', user_id: 'u1', name: 'purchase', properties: { value: 10 }, ...server },
+      { at: '2026-01-06T11:00Z', user_id: 'u1', name: 'purchase', properties: { value: 10 }, ...server },
+      { at: '2026-01-06T11:00Z', user_id: 'u2', name: 'purchase', ...server, source: 'phone' },
+    ]);
+    expect(await metrics()).toMatchObject([
+      { channel: 'Direct', sessions: 1, conversions: 0, conversion_rate: 0, session_conversion_rate: 0 },
+      { channel: 'Phone', sessions: 0, persons: 1, conversion_rate: 1, session_conversion_rate: null },
+      {
+        channel: 'Unassigned',
+        conversions: 2,
+        persons: 1,
+        conversion_rate: 1,
+        session_conversion_rate: null,
+      },
+    ]);
+    const { rows } = await database.pool.query<{ rate: string }>(
+      `select journey.conversion_rate($1, '2026-01-05', '2026-01-06') as rate`,
+      [siteId()],
+    );
+    expect(Number(rows[0]!.rate)).toBe(1);
   });
 
   test('a session of another person: every numerator is in its denominator', async () => {

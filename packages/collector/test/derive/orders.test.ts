@@ -71,6 +71,45 @@ describe('orders', () => {
     ]);
   });
 
+  test('where a secret-key touchpoint exists, differing write-key values are kept as disputed', async () => {
+    await given.touchpoints([
+      on('10:00', 'purchase', { ...o1, value: 999, tax: 8, currency: 'USD', cart_id: 'c1' }),
+      on('10:01', 'purchase', { ...o1, value: 60, tax: 8, discount: 2 }),
+      on('10:02', 'purchase', { ...o1, value: 999 }),
+      on('10:03', 'purchase', { ...o1, value: 50, tax: 7, currency: 'EUR' }, server),
+    ]);
+    expect(await orders()).toMatchObject([
+      {
+        gross: 50,
+        tax: 7,
+        discount: 2,
+        currency: 'EUR',
+        cart_id: 'c1',
+        disputed: { gross: [999, 60], tax: [8], currency: ['USD'] },
+      },
+    ]);
+  });
+
+  test.each([
+    ['all agree', [{ value: 50 }, { value: '50.00' }], [true, false]],
+    ['nobody spoke with a secret key', [{ value: 50 }, { value: 60 }], [false, false]],
+    ['only secret keys spoke', [{ value: 50 }, { value: 60 }], [true, true]],
+  ] as const)('nothing is disputed where %s', async (_, sayings, trust) => {
+    await given.touchpoints(
+      sayings.map((said, index) =>
+        on(`10:0${index}`, 'purchase', { ...o1, ...said }, { is_trusted: trust[index]! }),
+      ),
+    );
+    expect(await orders()).toMatchObject([{ gross: 50, disputed: null }]);
+  });
+
+  test('a dispute that comes later shows', async () => {
+    await given.touchpoints([on('10:00', 'purchase', { ...o1, value: 50 }, server)]);
+    expect(await orders()).toMatchObject([{ disputed: null }]);
+    await given.touchpoints([on('10:01', 'purchase', { ...o1, value: 1 })]);
+    expect(await orders()).toMatchObject([{ gross: 50, disputed: { gross: [1] } }]);
+  });
+
   test('the person is that of the most trusted touchpoint with a user_id', async () => {
     await given.touchpoints([
       on('10:00', 'purchase', o1),
@@ -227,6 +266,32 @@ describe('a refund', () => {
     expect(await orders()).toEqual([]);
     await given.touchpoints([bought]);
     expect(await orders()).toMatchObject([{ refunded: 20 }]);
+  });
+
+  test('that precedes its order is listed while it waits', async () => {
+    await given.touchpoints([
+      refund('11:00', { value: 20, refund_id: 'r1' }),
+      refund('11:01', { value: 21, refund_id: 'r1' }),
+      on('12:00', 'order_cancelled', o1, server),
+      on('12:01', 'refund', { ...o1, value: 5 }),
+    ]);
+    const waiting = await rowsOf('waiting_refunds');
+    expect(waiting.sort((a, b) => String(b['kind']).localeCompare(String(a['kind'])))).toMatchObject([
+      { order_id: 'o1', refund_id: 'r1', kind: 'refund', amount: 20 },
+      { order_id: 'o1', kind: 'cancellation', amount: null },
+    ]);
+    await given.touchpoints([bought]);
+    expect(await rowsOf('waiting_refunds')).toEqual([]);
+    expect(await orders()).toMatchObject([{ refunded: 100, net: 0 }]);
+  });
+
+  test('counts on its own day', async () => {
+    await given.touchpoints([bought, { ...refund('11:00', { value: 20 }), at: '2026-01-09T11:00Z' }]);
+    const metrics = await rowsOf('conversion_metrics');
+    expect(metrics.map(({ day, refunded }) => [day, refunded])).toEqual([
+      ['2026-01-05', 0],
+      ['2026-01-09', 20],
+    ]);
   });
 
   test('by write key is accepted where the site says so', async () => {

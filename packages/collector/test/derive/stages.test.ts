@@ -212,6 +212,26 @@ describe('customers', () => {
     expect(await current()).toMatchObject({ customer_status: 'repeat_customer', orders: 2 });
   });
 
+  test('are fully refunded when every order was refunded whole, and stay customers', async () => {
+    const order = (id: string, at: string) => ({
+      ...purchase,
+      at,
+      properties: { transaction_id: id, value: 20 },
+    });
+    const refund = (id: string, at: string, value: number) => ({
+      ...order(id, at),
+      name: 'refund',
+      is_trusted: true,
+      properties: { transaction_id: id, value },
+    });
+    await given.touchpoints([order('o1', '2026-01-05T10:00Z'), refund('o1', '2026-01-06T10:00Z', 19)]);
+    expect(await current()).toMatchObject({ is_customer: true, orders: 1, is_fully_refunded: false });
+    await given.touchpoints([refund('o1', '2026-01-06T11:00Z', 1)]);
+    expect(await current()).toMatchObject({ is_customer: true, orders: 1, is_fully_refunded: true });
+    await given.touchpoints([order('o2', '2026-01-07T10:00Z')]);
+    expect(await current()).toMatchObject({ customer_status: 'repeat_customer', is_fully_refunded: false });
+  });
+
   test('have lapsed 180 d after the last signal, that instant included', async () => {
     await given.touchpoints([purchase], { asOf: '2026-07-04T09:59:59.999Z' });
     expect(await current()).toMatchObject({ lapsed: false });

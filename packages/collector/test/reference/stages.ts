@@ -11,7 +11,7 @@ import {
   type Settings,
   type Touchpoint,
 } from './inputs.ts';
-import { isOrder } from './orders.ts';
+import { isOrder, refundedOf } from './orders.ts';
 import type { Identities } from './identity.ts';
 
 export type Transition = {
@@ -174,6 +174,8 @@ export function customerOf(orders: Order[]) {
   return {
     is_customer: orders.length > 0,
     customer_status: ['lead', 'customer'][orders.length] ?? 'repeat_customer',
+    is_fully_refunded:
+      orders.length > 0 && orders.every((order) => order.gross > 0n && refundedOf(order) === order.gross),
   };
 }
 
