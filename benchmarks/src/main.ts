@@ -4,16 +4,19 @@ import { latency } from './latency.ts';
 import { lookup } from './lookup.ts';
 import { Report, say } from './report.ts';
 import { sdk, sdkNames } from './sdk/index.ts';
+import { soak } from './soak.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 
-const names = ['stored', 'derived', 'latency', 'lookup', ...sdkNames] as const;
+const names = ['stored', 'derived', 'latency', 'lookup', 'soak', ...sdkNames] as const;
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     runs: { type: 'string' },
+    minutes: { type: 'string' },
+    rate: { type: 'string' },
     peers: { type: 'string' },
     scenario: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
@@ -27,6 +30,7 @@ if (values.help) {
 One JSON line a result on standard output, sentences on standard error, all of it in benchmarks/results/.
 --quick runs a tenth of the load: it shows that everything works, its figures prove nothing.
 --runs N (sdk-delivery: runs of each scenario, default 20), --scenario NAME (only that one),
+--minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
   );
@@ -56,6 +60,11 @@ async function run(): Promise<void> {
     await onStand((stand) =>
       lookup(stand, report, { derivedRate, touchpoints: stored, calls: isQuick ? 500 : 3_000 }),
     );
+  }
+  // Minutes of steady load, longer than all others together: only when it is asked for.
+  if (values.only !== undefined && wanted('soak')) {
+    const minutes = Number(values.minutes ?? (isQuick ? 1 : 10));
+    await onStand((stand) => soak(stand, report, { rate: Number(values.rate ?? 2_000), minutes }));
   }
   await sdk(report, { ...values, isQuick, wanted, onStand });
   const file = report.save();
