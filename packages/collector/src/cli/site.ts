@@ -23,6 +23,8 @@ type Options = {
   triggerStep?: string[];
   browseDelay?: string;
   triggerCap?: string;
+  changesKept?: string;
+  rejectedKept?: string;
 };
 
 /** `milepost site create|list|update|delete|rotate-secret`. */
@@ -163,7 +165,9 @@ function withSettings(command: Command): Command {
       durations,
     )
     .option('--browse-delay <time>', 'time without a signal after a product seen', duration)
-    .option('--trigger-cap <time>', 'least time between two first messages to a person', duration);
+    .option('--trigger-cap <time>', 'least time between two first messages to a person', duration)
+    .option('--changes-kept <time>', 'how long the change feed goes back', duration)
+    .option('--rejected-kept <time>', 'how long rejected events are kept', duration);
 }
 
 function settingsOf(options: Options): SiteSettings {
@@ -184,6 +188,8 @@ function settingsOf(options: Options): SiteSettings {
     trigger_steps: options.triggerStep,
     browse_delay: options.browseDelay,
     trigger_cap_window: options.triggerCap,
+    changes_kept: options.changesKept,
+    rejected_kept: options.rejectedKept,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -29,6 +29,9 @@ export type SiteSettings = Partial<{
   collector_silence_limit: string;
   is_refund_by_write_key_accepted: boolean;
   oldest_live_touchpoint: string;
+  changes_kept: string;
+  rejected_kept: string;
+  counters_kept: string;
   model_name: string;
   model_version: number;
   /** A JSON list of goals, checked by goals/check.ts. */
@@ -62,6 +65,9 @@ const columns = [
   'collector_silence_limit',
   'is_refund_by_write_key_accepted',
   'oldest_live_touchpoint',
+  'changes_kept',
+  'rejected_kept',
+  'counters_kept',
   'model_name',
   'model_version',
   'goals',
@@ -170,7 +176,7 @@ export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]>
   const { rows } = await db.query<Record<string, unknown>>(
     `select site_id, created_at, ${columns
       .map((column) =>
-        /_(gap|limit|after|delay|expiry|window|touchpoint)$/.test(column)
+        /_(gap|limit|after|delay|expiry|window|touchpoint|kept)$/.test(column)
           ? `${column}::text`
           : column === 'trigger_steps'
             ? `${column}::text[]`

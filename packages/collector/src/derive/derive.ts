@@ -12,7 +12,7 @@ export const touchpointsPerTransaction = 9_000;
 /** How many persons whose timers fell due one transaction takes, about. */
 const personsPerTransaction = 2_000;
 
-const changesDroppedAtOnce = 10_000;
+const rowsDroppedAtOnce = 10_000;
 
 /** How many orders or carts in foreign currencies one transaction looks at after an import of rates. */
 const conversionsPerTransaction = 1_000;
@@ -125,20 +125,21 @@ export class Deriver {
   }
 
   /**
-   * Makes the partitions of the months ahead, drops changes that are older than their site keeps them, and what has come
-   * for deleted sites.
+   * Makes the partitions of the months ahead; drops changes, rejected events and counts that are older than their site keeps
+   * them, and what has come for deleted sites.
    */
   async keepHouse(): Promise<void> {
     await this.#client.query('select store.make_partitions(now())');
     await sweepDeletedSites(this.#client);
-    let dropped = 0;
-    do {
-      const { rows } = await this.#client.query<{ dropped: number }>(
-        'select store.drop_old_changes(now(), $1)::integer as dropped',
-        [changesDroppedAtOnce],
-      );
-      dropped = rows[0]?.dropped ?? 0;
-    } while (dropped > 0);
+    for (const drop of ['drop_old_changes', 'drop_old_rejects']) {
+      for (let dropped = 1; dropped > 0;) {
+        const { rows } = await this.#client.query<{ dropped: number }>(
+          `select store.${drop}(now(), $1)::integer as dropped`,
+          [rowsDroppedAtOnce],
+        );
+        dropped = rows[0]?.dropped ?? 0;
+      }
+    }
   }
 
   /** Closes the connection. */
