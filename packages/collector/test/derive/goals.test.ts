@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { changeGoals, goalsOf } from '../../src/goals/change.ts';
 import type { Goal } from '../../src/goals/document.ts';
 import { database, useSite } from './fixture.ts';
-import { type Given, storeGiven } from './given.ts';
+import { type Given, makeSite, removeSite, storeGiven } from './given.ts';
+import { choices, deliveryOf, history, someGoals } from './histories.ts';
 import { expectAsReference, expectVerified } from './views.ts';
 
 const { given, rowsOf, siteId } = useSite();
@@ -398,4 +400,54 @@ describe('changing goals', () => {
     await database.derive(asOf);
     await expectRight();
   });
+
+  // Few in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
+  const numRuns = Math.ceil(Number(process.env['MILEPOST_TEST_RUNS'] ?? 10) / 2);
+  const lists = fc.array(fc.subarray([purchaseGoal, { ...purchaseGoal, is_primary: false }, ...someGoals]), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  test(
+    'at any time, more than once, and while touchpoints arrive in any order: it ends as if they had always been so',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          history(30),
+          choices,
+          lists,
+          fc.infiniteStream(fc.nat(4)),
+          async (told, how, changes, dice) => {
+            const { parts, instants } = deliveryOf(told, how);
+            const end = Math.max(...instants, ...told.map(({ at }) => Number(at)));
+            const site = await makeSite(database.pool);
+            const session = await database.session();
+            const left = changes.map((list) =>
+              list.filter((goal, index) => list.findIndex(({ name }) => name === goal.name) === index),
+            );
+            try {
+              for (const part of parts) {
+                await storeGiven(database.pool, site, part);
+                const turn = dice.next().value;
+                if (turn === 0 && left.length > 1)
+                  await changeGoals(database.pool, site.siteId, left.shift()!);
+                if (turn < 3) await session.query('select store.derive_goal_changes(7, true)');
+                if (turn > 1) await session.query('select store.derive_batches(1000, 1)');
+              }
+              const last = left.at(-1)!;
+              await changeGoals(database.pool, site.siteId, last);
+              await database.derive(end);
+              expect(await goalsOf(database.pool, site.siteId)).toEqual({ goals: last, next: null });
+              await expectAsReference(database.pool, site, end);
+              await expectVerified(database.pool);
+            } finally {
+              await session.end();
+              await removeSite(database.pool, site);
+            }
+          },
+        ),
+        { numRuns },
+      );
+    },
+    60_000 + numRuns * 5_000,
+  );
 });

@@ -1,6 +1,7 @@
 /** Random histories of a few persons, made so that gaps, ties and timers at exact instants really occur. */
 import fc from 'fast-check';
 import type { SiteSettings } from '../../src/database/sites.ts';
+import type { Goal } from '../../src/goals/document.ts';
 import { day, hour, minute, second } from '../reference/inputs.ts';
 import { type Act, acts } from './acts.ts';
 import { type Given, idAt } from './given.ts';
@@ -89,7 +90,8 @@ export function deliveryOf(
   return { parts, instants };
 }
 
-const goals = JSON.stringify([
+/** Goals of every kind. */
+export const someGoals: Goal[] = [
   {
     name: 'browsing',
     event: 'page_view',
@@ -130,7 +132,8 @@ const goals = JSON.stringify([
     counting: 'every_time',
     is_primary: false,
   },
-]);
+];
+const goals = JSON.stringify(someGoals);
 
 /** The defaults mostly, and settings that bend a rule each. */
 export const someSettings = fc.constantFrom<SiteSettings>(
