@@ -73,9 +73,7 @@ declare
   distance integer := store.checkpoint_distance();
   piece_count integer;
 begin
-  if not exists (select from work_persons where is_replayed)
-    or (select count(*) from work_touchpoints) < 2 * distance
-  then
+  if not exists (select from work_persons where is_replayed and is_long) then
     return;
   end if;
 
@@ -93,7 +91,7 @@ begin
     from work_persons
     join work_touchpoints
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
-    where work_persons.is_replayed
+    where work_persons.is_replayed and work_persons.is_long
       and (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
         > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
     window person_rows as (partition by work_persons.site_id, work_persons.person_id)
