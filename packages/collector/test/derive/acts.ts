@@ -45,11 +45,16 @@ const campaign = fc.constantFrom<JsonObject>(
   { source: 'news', medium: 'email', name: 'june' },
   { source: 'google', medium: 'cpc' },
   { gclid: 'abc' },
+  { gclid: 'def', content: 'a' },
+  { source: 'chatgpt.com' },
 );
 const page = fc.constantFrom<JsonObject>(
   { path: '/' },
   { path: '/boots', referrer: 'https://www.google.com/' },
   { path: '/cart', referrer: 'https://blog.example/' },
+  { path: '/', referrer: 'https://mail.google.com/' },
+  { path: '/', referrer: 'https://www.paypal.com/' },
+  { url: 'https://shop.example/boots?utm_source=news&utm_medium=sms&fbclid=x' },
 );
 const deviceOf = fc.constantFrom<JsonObject>(
   {},

@@ -141,6 +141,7 @@ export const someSettings = fc.constantFrom<SiteSettings>(
   {},
   {},
   { is_session_split_by_campaign: false, session_gap: '1 hour', session_limit: '6 hours' },
+  { own_hosts: ['example'], excluded_referrers: ['google.com'], time_zone: 'Europe/Berlin' },
   {
     cart_delay: '5 minutes',
     checkout_delay: '1 hour',

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../reference/inputs.ts';
-import { useCases, useSite } from './fixture.ts';
+import { database, useSite } from './fixture.ts';
 
-const { given, rowsOf } = useSite();
+const { given, rowsOf, siteId } = useSite();
 const ada = { anonymous_id: 'ada' };
 
 async function sessions() {
@@ -81,6 +81,146 @@ describe('a session ends', () => {
     expect(await counts()).toEqual([1, 2]);
     expect(await sessions()).toMatchObject([{ channel: 'Direct' }, { channel: 'Paid Search' }]);
   });
+});
+
+describe('a session ends when it is brought a campaign: utm_source, utm_medium, utm_campaign, utm_id or a click id', () => {
+  const known = { source: 'news', medium: 'email', name: 'may', id: '1', gclid: 'x' };
+  test.each<[string, JsonObject]>([
+    ['another utm_source', { ...known, source: 'other' }],
+    ['another utm_medium', { ...known, medium: 'sms' }],
+    ['another utm_campaign', { ...known, name: 'june' }],
+    ['another utm_id', { ...known, id: '2' }],
+    ['another click id of that kind', { ...known, gclid: 'y' }],
+    ['one more click id', { ...known, fbclid: 'z' }],
+    ['less of it', { source: 'news', medium: 'email' }],
+    ['the same in other letters', { ...known, source: 'News' }],
+  ])('%s', async (_, other) => {
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z', context: { campaign: known } },
+      { ...ada, at: '2026-01-05T10:01Z', context: { campaign: other } },
+    ]);
+    expect(await counts()).toEqual([1, 1]);
+  });
+
+  test.each<[string, JsonObject]>([
+    ['a gclid in the address', { page: { url: 'https://shop.example/?gclid=x' } }],
+    ['an msclkid in the address', { page: { url: 'https://shop.example/?a=b&msclkid=x' } }],
+    ['an li_fat_id in the address', { page: { url: 'https://shop.example/?li_fat_id=x' } }],
+    ['a wbraid in the address', { page: { url: 'https://shop.example/?wbraid=x' } }],
+    ['a utm_id in the address', { page: { url: 'https://shop.example/?utm_id=x' } }],
+    ['a ttclid in context.click_ids', { click_ids: { ttclid: 'x' } }],
+  ])('%s, and had none', async (_, context) => {
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z' },
+      { ...ada, at: '2026-01-05T10:01Z', context },
+    ]);
+    expect(await counts()).toEqual([1, 1]);
+  });
+
+  test('what differs from its last one: going back to the first campaign is a third session', async () => {
+    const by = (source: string) => ({ ...ada, context: { campaign: { source } } });
+    await given.touchpoints([
+      { ...by('a'), at: '2026-01-05T10:00Z' },
+      { ...by('b'), at: '2026-01-05T10:01Z' },
+      { ...by('a'), at: '2026-01-05T10:02Z' },
+    ]);
+    expect(await counts()).toEqual([1, 1, 1]);
+  });
+});
+
+describe('a session’s limits are settings', () => {
+  test('the gap', async () => {
+    await given.settings({ session_gap: '5 minutes' });
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z' },
+      { ...ada, at: '2026-01-05T10:04:59.999Z' },
+      { ...ada, at: '2026-01-05T10:09:59.999Z' },
+    ]);
+    expect(await counts()).toEqual([2, 1]);
+  });
+
+  test('the longest time after its first touchpoint', async () => {
+    await given.settings({ session_limit: '1 hour' });
+    const minutes = [0, 20, 40, 59, 60, 80];
+    await given.touchpoints(
+      minutes.map((minute) => ({ ...ada, at: Date.parse('2026-01-05T10:00Z') + minute * 60_000 })),
+    );
+    expect(await counts()).toEqual([4, 2]);
+  });
+});
+
+describe('a session ends when another person takes the browser', () => {
+  test('in mid-session: what A did stays A’s, what follows is B’s', async () => {
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z' },
+      { ...ada, at: '2026-01-05T10:01Z', user_id: 'a' },
+      {
+        ...ada,
+        at: '2026-01-05T10:02Z',
+        user_id: 'b',
+        context: { page: { referrer: 'https://www.google.com/' } },
+      },
+      { ...ada, at: '2026-01-05T10:03Z' },
+    ]);
+    const rows = await sessions();
+    expect(rows).toMatchObject([
+      { touchpoint_count: 2, channel: 'Direct' },
+      { touchpoint_count: 2, channel: 'Organic Search' },
+    ]);
+    expect(rows[0]!['person_id']).not.toBe(rows[1]!['person_id']);
+  });
+
+  test('and again when the first one comes back', async () => {
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z', user_id: 'a' },
+      { ...ada, at: '2026-01-05T10:01Z', user_id: 'b' },
+      { ...ada, at: '2026-01-05T10:02Z', user_id: 'a' },
+    ]);
+    expect(await counts()).toEqual([1, 1, 1]);
+  });
+
+  test('also where it is known only later: a late sign-in cuts the session', async () => {
+    await given.touchpoints([
+      { ...ada, at: '2026-01-05T10:00Z', user_id: 'a' },
+      { ...ada, at: '2026-01-05T10:05Z' },
+    ]);
+    expect(await counts()).toEqual([2]);
+    await given.touchpoints([{ ...ada, at: '2026-01-05T10:04Z', type: 'identify', user_id: 'b' }]);
+    expect(await counts()).toEqual([1, 1]);
+  });
+});
+
+test('a late touchpoint joins two sessions, or moves the beginning of one', async () => {
+  await given.touchpoints([
+    { ...ada, at: '2026-01-05T10:00Z' },
+    { ...ada, at: '2026-01-05T10:40Z', context: { campaign: { source: 'x', medium: 'sms' } } },
+    { ...ada, at: '2026-01-05T10:41Z' },
+  ]);
+  expect(await sessions()).toMatchObject([{ channel: 'Direct' }, { channel: 'SMS' }]);
+  await given.touchpoints([
+    { ...ada, at: '2026-01-05T10:39Z', context: { campaign: { source: 'x', medium: 'sms' } } },
+    { ...ada, at: '2026-01-05T09:50Z', context: { page: { referrer: 'https://www.google.com/' } } },
+  ]);
+  expect(await sessions()).toMatchObject([
+    { channel: 'Organic Search', started_at: '2026-01-05T09:50:00.000Z', touchpoint_count: 2 },
+    { channel: 'SMS', started_at: '2026-01-05T10:39:00.000Z', touchpoint_count: 3 },
+  ]);
+});
+
+test('sessions of one person’s browsers, joined by a user id, keep their own ends', async () => {
+  await given.touchpoints([
+    { anonymous_id: 'phone', at: '2026-01-05T10:00Z' },
+    { anonymous_id: 'laptop', at: '2026-01-05T10:20Z' },
+    { anonymous_id: 'phone', at: '2026-01-05T10:40Z', user_id: 'u1' },
+    { anonymous_id: 'laptop', at: '2026-01-05T10:45Z', user_id: 'u1' },
+  ]);
+  const rows = await sessions();
+  expect(rows.map(({ visitor_id: visitor, touchpoint_count: count }) => [visitor, count])).toEqual([
+    ['phone', 1],
+    ['laptop', 2],
+    ['phone', 1],
+  ]);
+  expect(new Set(rows.map(({ person_id: person }) => person)).size).toBe(1);
 });
 
 describe('a session goes on', () => {
@@ -234,28 +374,32 @@ describe('an engaged session', () => {
   });
 });
 
-const page = (search: string, referrer?: string) => ({
-  page: { url: `https://shop.example/${search}`, ...(referrer ? { referrer } : {}) },
-});
-const origins: [string, JsonObject, string, string][] = [
-  ['UTM parameters', { campaign: { source: 'news', medium: 'email', name: 'may' } }, 'news', 'Email'],
-  ['UTM parameters of the page', page('?utm_source=x&utm_medium=affiliate'), 'x', 'Affiliates'],
-  ['else click ids', page('?gclid=abc'), 'google', 'Paid Search'],
-  ['fbclid alone is social but not paid', page('?fbclid=abc'), 'facebook', 'Organic Social'],
-  ['else the referrer: a search engine', page('', 'https://www.google.com/'), 'google', 'Organic Search'],
-  ['else the referrer: another site', page('', 'https://blog.example/post'), 'blog.example', 'Referral'],
-  ['the page’s own host is never a referrer', page('', 'https://shop.example/a'), '(direct)', 'Direct'],
-  ['a payment host is no referrer', page('', 'https://www.paypal.com/pay'), '(direct)', 'Direct'],
-  ['else direct', page(''), '(direct)', 'Direct'],
-];
-
-describe('source, medium and campaign come from', () => {
-  const { rowsOf: rowsOfCase } = useCases(
-    origins.map(([who, context]) => ({ who, touchpoints: [{ at: '2026-01-05T10:00Z', context }] })),
+test('bounce = not engaged; time on site = mean engaged time of a session', async () => {
+  const engaged = (ms: number) => ({ name: 'user_engagement', properties: { engagement_time_msec: ms } });
+  await given.touchpoints([
+    { anonymous_id: 'a', at: '2026-01-05T10:00Z' },
+    { anonymous_id: 'b', at: '2026-01-05T10:00Z' },
+    { anonymous_id: 'b', at: '2026-01-05T10:01Z', ...engaged(9_000) },
+    { anonymous_id: 'c', at: '2026-01-05T10:00Z' },
+    { anonymous_id: 'c', at: '2026-01-05T10:01Z', ...engaged(15_000) },
+    { anonymous_id: 'd', at: '2026-01-05T10:00Z' },
+    { anonymous_id: 'd', at: '2026-01-05T10:20Z' },
+  ]);
+  const { rows } = await database.pool.query(
+    `select avg((not is_engaged)::integer)::double precision as bounce_rate, avg(engaged_seconds)::double precision as time_on_site
+     from journey.sessions where site_id = $1`,
+    [siteId()],
   );
-  test.each(origins)('%s', (who, _, source, channel) => {
-    expect(rowsOfCase('sessions', who)).toMatchObject([{ source, channel }]);
-  });
+  expect(rows).toEqual([{ bounce_rate: 0.5, time_on_site: 6 }]);
+});
+
+test('the time a session has to be engaged is a setting', async () => {
+  await given.settings({ engaged_after: '3 seconds' });
+  await given.touchpoints([
+    { ...ada, at: '2026-01-05T10:00Z' },
+    { ...ada, at: '2026-01-05T10:01Z', name: 'user_engagement', properties: { engagement_time_msec: 3_000 } },
+  ]);
+  expect(await sessions()).toMatchObject([{ is_engaged: true, engaged_seconds: 3 }]);
 });
 
 test('source and channel are those of its first touchpoint', async () => {
