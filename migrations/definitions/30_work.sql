@@ -331,7 +331,7 @@ begin
     sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
     sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version, sites.goals,
     coalesce(clocks.as_of, '-infinity')
-  from store.sites
+  from sites
   left join clocks on clocks.site_id = sites.site_id
   where sites.site_id = any (load_work_sites.sites)
   on conflict do nothing;

@@ -403,6 +403,7 @@ begin
     group by work_touchpoints.site_id, work_touchpoints.user_id
   ) as seen
   join work_sites on work_sites.site_id = seen.site_id
+  order by seen.site_id, seen.user_id -- two that write the same ones do not wait for each other crosswise
   on conflict (site_id, identity_id, spell) do update set
     first_seen_at = least(identities.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(identities.last_seen_at, excluded.last_seen_at);

@@ -112,6 +112,7 @@ begin
   select seen.site_id, seen.account_id, seen.first_seen_at, seen.last_seen_at, told.told
   from seen
   left join told on told.site_id = seen.site_id and told.account_id = seen.account_id
+  order by seen.site_id, seen.account_id -- two that write the same ones do not wait for each other crosswise
   on conflict (site_id, account_id) do update set
     first_seen_at = least(accounts.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(accounts.last_seen_at, excluded.last_seen_at),
@@ -134,7 +135,9 @@ begin
   perform store.store_memberships();
   perform store.count_members();
   perform store.note_present_members(1);
-  perform store.store_account_counts();
+  if store.keeps_sums() then
+    perform store.store_account_counts();
+  end if;
 end
 $$;
 

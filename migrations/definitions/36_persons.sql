@@ -162,7 +162,7 @@ begin
       (work_stages.machine).held_until, (work_stages.machine).overridden_at
     from work_persons
     join work_sites on work_sites.site_id = work_persons.site_id
-    join store.sites on sites.site_id = work_persons.site_id
+    join sites on sites.site_id = work_persons.site_id
     join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
     join store.model_machines
       on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version

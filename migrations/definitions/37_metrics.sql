@@ -13,7 +13,7 @@ begin
       case when work_persons.has_base then work_persons.base_at - sites.session_limit else '-infinity' end as from_at
     from work_persons
     join work_sites on work_sites.site_id = work_persons.site_id
-    join store.sites on sites.site_id = work_persons.site_id
+    join sites on sites.site_id = work_persons.site_id
     where work_persons.is_replayed
   ),
 
@@ -232,6 +232,17 @@ begin
     unconverted_orders = excluded.unconverted_orders, primary_conversions = excluded.primary_conversions
   where person_days is distinct from excluded;
 
+  if store.keeps_sums() then
+    perform store.store_day_metrics();
+  end if;
+end
+$$;
+
+-- Adds to the sums what has come, and takes away what has gone.
+create or replace function store.store_day_metrics() returns void
+language plpgsql
+as $$
+begin
   with differences as (
     select
       parts.site_id, parts.day, parts.channel, parts.source, parts.campaign, parts.device,

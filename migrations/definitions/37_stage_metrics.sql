@@ -27,6 +27,9 @@ language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
+  if not store.keeps_sums() then
+    return;
+  end if;
   insert into work_standings
   select -1, work_persons.site_id, work_persons.person_id, persons.first_channel, persons.stage, persons.furthest,
     persons.entered_stages
@@ -124,6 +127,9 @@ create or replace function store.derive_stage_metrics() returns void
 language plpgsql
 as $$
 begin
+  if not store.keeps_sums() then
+    return;
+  end if;
   perform store.note_standings_now();
   if not exists (select from work_standings) then
     return;

@@ -71,6 +71,7 @@ begin
   if is_told then
     perform store.note_rest();
     perform store.publish_changes();
+    perform store.note_for_rederivation();
   end if;
   perform store.keep_checkpoints();
   perform store.keep_checkpoints_on_the_way();
@@ -262,36 +263,5 @@ begin
     end if;
   end if;
   return reached;
-end
-$$;
-
--- The first half of a rebuild: the spells of whole identities, from all their touchpoints that are not waiting.
-create or replace function store.rebuild_identities(sites integer[], identity_ids uuid[]) returns void
-language plpgsql
-as $$
-begin
-  perform store.clear_work_tables();
-  perform store.load_work_sites(array(select distinct at_hand.site_id from unnest(sites) as at_hand (site_id)));
-  insert into work_identities (site_id, identity_id, is_replayed)
-  select at_hand.site_id, at_hand.identity_id, true
-  from unnest(rebuild_identities.sites, rebuild_identities.identity_ids) as at_hand (site_id, identity_id);
-  perform store.load_replays();
-  update work_touchpoints set is_new = true;
-  perform store.compute_spells();
-  perform store.store_spells();
-  perform store.store_user_identities();
-  perform store.derive_account_facts();
-end
-$$;
-
--- The second half: everything else of whole persons.
-create or replace function store.rebuild_persons(sites integer[], person_ids uuid[]) returns void
-language plpgsql
-as $$
-begin
-  perform store.clear_work_tables();
-  perform store.load_work_sites(array(select distinct at_hand.site_id from unnest(sites) as at_hand (site_id)));
-  perform store.mark_replayed(rebuild_persons.sites, rebuild_persons.person_ids);
-  perform store.derive_marked_persons();
 end
 $$;

@@ -5,8 +5,7 @@ import { type DeriveLoop, type DeriveMetrics, startLoop } from './loop.ts';
 
 export { deriveUntilIdle } from './derive.ts';
 export type { DeriveLoop, DeriveMetrics } from './loop.ts';
-export { rebuild } from './rebuild.ts';
-export type { RebuildOptions } from './twins.ts';
+export { rebuild, type RebuildOptions } from './rebuild.ts';
 export { verify, type Difference, type VerifyReport } from './verify.ts';
 
 export type DeriveOptions = {
