@@ -1,5 +1,7 @@
 /** Accounts (SEMANTICS 11): every case is compared with the reference model too. */
 import { describe, expect, test } from 'vitest';
+import { applyModel } from '../../src/models/apply.ts';
+import { readModel } from '../../src/models/shipped.ts';
 import { database, useSite } from './fixture.ts';
 import { type Given, storeGiven } from './given.ts';
 import { expectVerified } from './views.ts';
@@ -131,6 +133,31 @@ describe('the account’s stage is the furthest one that a member now holds', ()
     expect(await account()).toMatchObject({ stage: 'decision' });
     await given.asOf('2026-04-02T12:00Z');
     expect(await account()).toMatchObject({ stage: 'consideration', members_by_stage: { consideration: 2 } });
+  });
+
+  test('another model orders and names the stages otherwise', async () => {
+    await given.touchpoints([
+      group('09:00:00', 'ada'),
+      event('09:10:00', 'ada', 'purchase', { properties: { value: 1 } }),
+      event('09:20:00', 'ada', 'login'),
+      group('09:00:00', 'bob'),
+      event('09:10:00', 'bob', 'add_to_cart'),
+    ]);
+    expect(await account()).toMatchObject({ stage: 'retention' });
+    await applyModel(database.pool, { siteId: siteId(), model: await readModel('loyalty') });
+    await given.asOf(at('09:30:00'));
+    expect(await account()).toMatchObject({
+      stage: 'post_purchase',
+      members_by_stage: { post_purchase: 1, decision: 1 },
+    });
+    const shipped = await readModel('loyalty');
+    await applyModel(database.pool, {
+      siteId: siteId(),
+      model: { ...shipped, stages: shipped.stages.toReversed() },
+    });
+    await given.asOf(at('09:40:00'));
+    expect(await account()).toMatchObject({ stage: 'decision' });
+    await expectVerified(database.pool);
   });
 
   test('orders and revenue are those of the present members', async () => {
