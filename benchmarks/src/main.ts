@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { latency } from './latency.ts';
+import { longPerson } from './long.ts';
 import { lookup } from './lookup.ts';
 import { Report, say } from './report.ts';
 import { sdk, sdkNames } from './sdk/index.ts';
@@ -8,7 +9,7 @@ import { soak } from './soak.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 
-const names = ['stored', 'derived', 'latency', 'lookup', 'soak', ...sdkNames] as const;
+const names = ['stored', 'derived', 'latency', 'lookup', 'long-person', 'soak', ...sdkNames] as const;
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     runs: { type: 'string' },
     minutes: { type: 'string' },
     rate: { type: 'string' },
+    touchpoints: { type: 'string' },
     peers: { type: 'string' },
     scenario: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
@@ -30,6 +32,7 @@ if (values.help) {
 One JSON line a result on standard output, sentences on standard error, all of it in benchmarks/results/.
 --quick runs a tenth of the load: it shows that everything works, its figures prove nothing.
 --runs N (sdk-delivery: runs of each scenario, default 20), --scenario NAME (only that one),
+--touchpoints N (long-person: the length of the long history, default 100000),
 --minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
@@ -60,6 +63,10 @@ async function run(): Promise<void> {
     await onStand((stand) =>
       lookup(stand, report, { derivedRate, touchpoints: stored, calls: isQuick ? 500 : 3_000 }),
     );
+  }
+  if (wanted('long-person')) {
+    const history = Number(values.touchpoints ?? (isQuick ? 10_000 : 100_000));
+    await onStand((stand) => longPerson(stand, report, { history, calls: isQuick ? 40 : 200 }));
   }
   // Minutes of steady load, longer than all others together: only when it is asked for.
   if (values.only !== undefined && wanted('soak')) {

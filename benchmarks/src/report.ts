@@ -12,7 +12,7 @@ export type Result = {
   limit?: { what: string; figure: number };
   ratio?: number;
   /** What was promised of the ratio, or of the figure where there is none. */
-  bar: { at_least: number } | { below: number };
+  bar: { at_least: number } | { below: number } | { at_most: number };
   /** All that explains the figure. */
   details: Record<string, unknown>;
 };
@@ -20,7 +20,8 @@ export type Result = {
 /** Whether a result keeps its promise. */
 export function isMet({ figure, ratio, bar }: Result): boolean {
   const value = ratio ?? figure;
-  return 'at_least' in bar ? value >= bar.at_least : value < bar.below;
+  if ('at_least' in bar) return value >= bar.at_least;
+  return 'at_most' in bar ? value <= bar.at_most : value < bar.below;
 }
 
 /** Gathers results: one JSON line each on standard output, a sentence on standard error, all in one file. */
@@ -59,12 +60,15 @@ export function say(text: string): void {
 
 function sentence(result: Result): string {
   const { name, figure, unit, limit, ratio, bar } = result;
-  const share =
-    limit && ratio !== undefined ? `, ${percent(ratio)} of ${limit.what} (${round(limit.figure)})` : '';
-  const wished =
-    'at_least' in bar
-      ? `at least ${percent(bar.at_least)}`
-      : `below ${bar.below}${ratio === undefined ? ` ${unit}` : ''}`;
+  const isShare = 'at_least' in bar;
+  const told = (value: number) => (isShare ? `${percent(value)} of` : `${round(value)} times`);
+  const share = limit && ratio !== undefined ? `, ${told(ratio)} ${limit.what} (${round(limit.figure)})` : '';
+  const of = ratio === undefined ? ` ${unit}` : ' times';
+  const wished = isShare
+    ? `at least ${percent(bar.at_least)}`
+    : 'at_most' in bar
+      ? `at most ${bar.at_most}${of}`
+      : `below ${bar.below}${of}`;
   return `${isMet(result) ? '✓' : '✗'} ${name}: ${round(figure)} ${unit}${share}; promised: ${wished}`;
 }
 
