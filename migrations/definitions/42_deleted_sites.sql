@@ -37,7 +37,8 @@ begin
     select pg_class.oid::regclass
     from pg_class
     join pg_attribute on pg_attribute.attrelid = pg_class.oid and pg_attribute.attname = 'site_id' and not pg_attribute.attisdropped
-    where pg_class.relnamespace = 'store'::regnamespace and pg_class.relkind = 'r' -- with the partitions, one by one
+    join pg_namespace on pg_namespace.oid = pg_class.relnamespace
+    where pg_namespace.nspname in ('store', 'rebuild') and pg_class.relkind = 'r' -- with the partitions, one by one
       and pg_class.oid <> 'store.deleted_sites'::regclass
   loop
     execute format('delete from %1$s where ctid = any (array(select ctid from %1$s where site_id = $1 limit $2))', place)

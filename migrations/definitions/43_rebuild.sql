@@ -82,7 +82,8 @@ $$;
 -- What a site's row says that derivation may read.
 create or replace function store.site_said(site jsonb) returns jsonb
 language sql immutable
-return site - array['name', 'created_at', 'allowed_origins', 'consent_required', 'changes_kept', 'triggers_from'];
+return site - array['name', 'created_at', 'allowed_origins', 'consent_required', 'changes_kept', 'rejected_kept', 'counters_kept',
+  'triggers_from'];
 
 -- Asks for a site to be derived again, with changed settings or as they are. Settings asked for before stay asked for; where
 -- others come to them, what was done so far is of no use.
