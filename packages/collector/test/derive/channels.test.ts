@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { setChannels, resetChannels } from '../../src/channels/store.ts';
 import type { ChannelsDocument } from '../../src/channels/document.ts';
+import { rebuild } from '../../src/derive/index.ts';
 import type { JsonObject } from '../reference/inputs.ts';
 import { type Case, database, useCases, useSite } from './fixture.ts';
 import { expectVerified } from './views.ts';
@@ -583,6 +584,17 @@ describe('a site’s own channels', () => {
     await set({ rules: [partners], default_rules: 'after' });
     expect(await come(tagged('partner', 'cpc'))).toEqual(['Partners']);
     await expectVerified(database.pool);
+  });
+
+  test('apply to the whole history once it is rebuilt: sessions, first channels and days', async () => {
+    expect(await come(tagged('partner', 'cpc'), page(''))).toEqual(['Paid Other', 'Direct']);
+    await set({ rules: [partners], default_rules: 'after' });
+    expect((await rowsOf('sessions')).map(({ channel }) => channel)).toContain('Paid Other');
+    await rebuild(database.pool);
+    await given.asOf('2026-01-05T10:05Z'); // compared with the reference model
+    expect(new Set((await rowsOf('conversion_metrics')).map(({ channel }) => channel))).toEqual(
+      new Set(['Partners', 'Direct']),
+    );
   });
 
   test('are gone once reset', async () => {
