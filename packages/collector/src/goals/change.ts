@@ -24,6 +24,7 @@ export async function goalsOf(pool: pg.Pool, siteId: number): Promise<SiteGoals>
  */
 export async function changeGoals(pool: pg.Pool, siteId: number, goals: Goal[]): Promise<SiteGoals> {
   await goalsOf(pool, siteId);
-  await pool.query('select store.begin_goal_change($1, $2)', [siteId, JSON.stringify(goals)]);
+  const whole = goals.map((goal) => ({ ...goal, is_primary: goal.is_primary ?? goal.name === 'purchase' }));
+  await pool.query('select store.begin_goal_change($1, $2)', [siteId, JSON.stringify(whole)]);
   return goalsOf(pool, siteId);
 }

@@ -42,11 +42,14 @@ export const goalSchema = z
       .enum(['every_time', 'once_per_session'])
       .default('every_time')
       .describe('Every time, or the first of each session; outside sessions each.'),
-    is_primary: z.boolean().default(false).describe('Whether it makes the rates.'),
+    is_primary: z
+      .boolean()
+      .optional()
+      .describe('Whether it makes the rates. Default: true for `purchase`, false for others.'),
   })
   .meta({ id: 'Goal' });
 
-/** A goal with its defaults filled in. */
+/** A goal; `is_primary` may be left out. */
 export type Goal = z.infer<typeof goalSchema>;
 
 /** All goals of a site. */
@@ -72,11 +75,6 @@ export const goalsSchema = z
 function isEveryOrder({ event, when, value, counting }: Goal): boolean {
   return event === 'purchase' && when === undefined && value === undefined && counting === 'every_time';
 }
-
-/** What a site has until it says otherwise. */
-export const defaultGoals: Goal[] = [
-  { name: 'purchase', event: 'purchase', counting: 'every_time', is_primary: true },
-];
 
 /** Goals, or the sentences that say what is wrong with them and what to do. */
 export type Checked = { ok: true; goals: Goal[] } | { ok: false; problems: string[] };

@@ -25,8 +25,13 @@ const purchase = { name: 'purchase', event: 'purchase', counting: 'every_time', 
 test('goals are read, changed, and there once derivation has been through all touchpoints', async () => {
   await given(api, site, [{ at: '2026-01-05T10:00Z', name: 'sign_up', anonymous_id: 'ada' }]);
   expect(await goals()).toEqual({ goals: [purchase], next: null });
-  const answer = await put({ goals: [purchase, { name: 'lead', event: 'sign_up', is_primary: true }] });
-  const lead = { name: 'lead', event: 'sign_up', counting: 'every_time', is_primary: true };
+  const answer = await put({
+    goals: [
+      { name: 'purchase', event: 'purchase' },
+      { name: 'lead', event: 'sign_up' },
+    ],
+  });
+  const lead = { name: 'lead', event: 'sign_up', counting: 'every_time', is_primary: false };
   expect(answer.statusCode).toBe(200);
   expect(answer.json()).toEqual({ goals: [purchase], next: [purchase, lead] });
   while (await api.deriver.deriveGoalChanges());
