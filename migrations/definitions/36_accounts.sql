@@ -46,25 +46,28 @@ create or replace aggregate store.memberships_of(
 ) (sfunc = store.membership_step, stype = store.membership_state);
 
 -- Of two lists of things told, per key the one that holds: what a secret key told before what a write key did, which anybody
--- may use, then the later in order.
+-- may use, then the later in order. Of more than 500 keys those told last: whoever invents keys makes no row grow for ever.
 create or replace function store.told_together(told jsonb, others jsonb) returns jsonb
 language plpgsql immutable
 as $$
 begin
-  if told is null or others is null then
-    return coalesce(told, others);
-  end if;
   return (
     select jsonb_object_agg(latest.key, latest.entry)
     from (
-      select distinct on (entries.key) entries.key, entries.entry
+      select entries.key, entries.entry
       from (
-        select kept.key, kept.value as entry from jsonb_each(told) as kept (key, value)
-        union all
-        select other.key, other.value from jsonb_each(others) as other (key, value)
+        select distinct on (entries.key) entries.key, entries.entry, (entries.entry -> 'trusted')::boolean as trusted,
+          (entries.entry -> 'at')::numeric as at, (entries.entry -> 'sequence')::bigint as sequence,
+          (entries.entry ->> 'id')::uuid as id
+        from (
+          select kept.key, kept.value as entry from jsonb_each(told) as kept (key, value)
+          union all
+          select other.key, other.value from jsonb_each(others) as other (key, value)
+        ) as entries
+        order by entries.key, trusted desc, at desc, sequence desc, id desc
       ) as entries
-      order by entries.key, (entries.entry -> 'trusted')::boolean desc, (entries.entry -> 'at')::numeric desc,
-        (entries.entry -> 'sequence')::bigint desc, (entries.entry ->> 'id')::uuid desc
+      order by entries.trusted desc, entries.at desc, entries.sequence desc, entries.id desc, entries.key collate "C"
+      limit 500
     ) as latest
   );
 end
@@ -109,14 +112,14 @@ begin
     group by work_touchpoints.site_id, work_touchpoints.account_id
   )
 
-  select seen.site_id, seen.account_id, seen.first_seen_at, seen.last_seen_at, told.told
+  select seen.site_id, seen.account_id, seen.first_seen_at, seen.last_seen_at, store.told_together(told.told, null)
   from seen
   left join told on told.site_id = seen.site_id and told.account_id = seen.account_id
   order by seen.site_id, seen.account_id -- two that write the same ones do not wait for each other crosswise
   on conflict (site_id, account_id) do update set
     first_seen_at = least(accounts.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(accounts.last_seen_at, excluded.last_seen_at),
-    told = store.told_together(accounts.told, excluded.told);
+    told = case when excluded.told is null then accounts.told else store.told_together(accounts.told, excluded.told) end;
 end
 $$;
 

@@ -191,6 +191,19 @@ describe('what is told of an account', () => {
     expect((await rowsOf('persons')).map(({ traits }) => traits)).toEqual([{}, {}]);
   });
 
+  test('of more than 500 keys those told last', async () => {
+    const many = (time: string, from: number): Given =>
+      group(
+        time,
+        'ada',
+        Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`key ${from + index}`, from])),
+      );
+    await given.touchpoints([many('09:00:00', 0), many('11:00:00', 1_000)]);
+    await given.touchpoints([many('10:00:00', 250)]);
+    expect(Object.keys((await account())!['traits'] as object)).toHaveLength(500);
+    await expectVerified(database.pool);
+  });
+
   test('a write key, which anybody may use, does not rewrite what a secret key told', async () => {
     await given.touchpoints([
       { ...group('09:00:00', 'ada', { plan: 'pro' }), is_trusted: true },

@@ -109,17 +109,21 @@ function says(touchpoint: Touchpoint, key: string, wanted: boolean): boolean {
   return value === wanted || value === String(wanted);
 }
 
-/** Per key the latest value told by secret key, else the latest told by write key; null deletes. */
+/**
+ * Per key the latest value told by secret key, else the latest told by write key; null deletes. Of more than 500 keys those
+ * told last.
+ */
 function traitsTold(about: Touchpoint[]): JsonObject {
-  const traits: JsonObject = {};
+  const told = new Map<string, { value: Json; turn: number }>();
   const calls = about.filter(({ type }) => type === 'group');
   const byTrust = [...calls.filter((call) => !call.is_trusted), ...calls.filter((call) => call.is_trusted)];
-  for (const { traits: told } of byTrust) {
-    for (const [key, value] of Object.entries(told ?? {})) {
-      if (['role', 'left', 'is_member', 'email', 'phone'].includes(key)) continue;
-      delete traits[key];
-      if (value !== null) traits[key] = value;
+  for (const [turn, { traits }] of byTrust.entries()) {
+    for (const [key, value] of Object.entries(traits ?? {})) {
+      if (!['role', 'left', 'is_member', 'email', 'phone'].includes(key)) told.set(key, { value, turn });
     }
   }
-  return traits;
+  const last = [...told]
+    .sort(([a, one], [b, other]) => other.turn - one.turn || (a < b ? -1 : 1))
+    .slice(0, 500);
+  return Object.fromEntries(last.flatMap(([key, { value }]) => (value === null ? [] : [[key, value]])));
 }
