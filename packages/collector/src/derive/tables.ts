@@ -4,6 +4,8 @@ export type DerivedTable = {
   key: string[];
   /** Bookkeeping that may differ between two right answers. */
   uncompared: string[] | 'all';
+  /** What its rows are about: a person (the default), an order, or many persons together. */
+  about?: 'order' | 'many';
 };
 
 /** Every derived table of schema `store`. */
@@ -23,30 +25,46 @@ export const derivedTables: DerivedTable[] = [
   },
   { name: 'sessions', key: ['site_id', 'session_id'], uncompared: [] },
   { name: 'stage_transitions', key: ['site_id', 'person_id', 'transition_number'], uncompared: [] },
-  { name: 'stage_standings', key: ['site_id', 'stage', 'furthest', 'entered_stages'], uncompared: [] },
+  {
+    name: 'stage_standings',
+    key: ['site_id', 'stage', 'furthest', 'entered_stages'],
+    uncompared: [],
+    about: 'many',
+  },
   {
     name: 'stage_days',
     key: ['site_id', 'day', 'channel', 'stage', 'to_stage', 'step'],
     uncompared: [],
+    about: 'many',
   },
-  { name: 'stage_lengths', key: ['site_id', 'stage', 'to_stage', 'step'], uncompared: [] },
+  { name: 'stage_lengths', key: ['site_id', 'stage', 'to_stage', 'step'], uncompared: [], about: 'many' },
   { name: 'carts', key: ['site_id', 'cart_key'], uncompared: [] },
   { name: 'cart_holders', key: ['site_id', 'cart_id', 'person_id'], uncompared: [] },
-  { name: 'order_touchpoints', key: ['site_id', 'order_id', 'touchpoint_id'], uncompared: [] },
+  {
+    name: 'order_touchpoints',
+    key: ['site_id', 'order_id', 'touchpoint_id'],
+    uncompared: [],
+    about: 'order',
+  },
   { name: 'orders', key: ['site_id', 'order_id'], uncompared: [] },
-  { name: 'refunds', key: ['site_id', 'order_id', 'refund_id'], uncompared: [] },
+  { name: 'refunds', key: ['site_id', 'order_id', 'refund_id'], uncompared: [], about: 'order' },
   { name: 'conversions', key: ['site_id', 'conversion_id'], uncompared: [] },
   {
     name: 'person_days',
     key: ['site_id', 'person_id', 'day', 'channel', 'source', 'campaign', 'device'],
     uncompared: [],
   },
-  { name: 'accounts', key: ['site_id', 'account_id'], uncompared: [] },
-  { name: 'account_stages', key: ['site_id', 'account_id', 'stage'], uncompared: [] },
+  { name: 'accounts', key: ['site_id', 'account_id'], uncompared: [], about: 'many' },
+  { name: 'account_stages', key: ['site_id', 'account_id', 'stage'], uncompared: [], about: 'many' },
   {
     name: 'account_members',
     key: ['site_id', 'person_id', 'account_id', 'from_touchpoint_id'],
     uncompared: [],
   },
-  { name: 'day_metrics', key: ['site_id', 'day', 'channel', 'source', 'campaign', 'device'], uncompared: [] },
+  {
+    name: 'day_metrics',
+    key: ['site_id', 'day', 'channel', 'source', 'campaign', 'device'],
+    uncompared: [],
+    about: 'many',
+  },
 ];

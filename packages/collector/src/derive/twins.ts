@@ -26,18 +26,24 @@ export async function withTwins<Result>(
   }
 }
 
-export async function fillTwins(client: pg.Client, { onProgress }: RebuildOptions): Promise<void> {
+const everyIdentity = `
+  select distinct touchpoints.site_id, touchpoints.identity_id
+  from store.touchpoints
+  where touchpoints.bot_reason is null and touchpoints.internal_reason is null
+    and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)`;
+
+/** Fills the twins from the inputs: of everybody, or of the identities that a query lists by site_id and identity_id. */
+export async function fillTwins(
+  client: pg.Client,
+  { onProgress }: RebuildOptions,
+  identities = everyIdentity,
+): Promise<void> {
   await client.query('insert into pg_temp.clocks select clocks.* from store.clocks');
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on');
   await client.query(`
     create temporary table rebuild_identities as
     select known.site_id, known.identity_id, row_number() over () as position
-    from (
-      select distinct touchpoints.site_id, touchpoints.identity_id
-      from store.touchpoints
-      where touchpoints.bot_reason is null and touchpoints.internal_reason is null
-        and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
-    ) as known`);
+    from (${identities}) as known`);
   await client.query('set local enable_seqscan = off; set local enable_hashjoin = off');
   await inSteps(client, 'rebuild_identities', 'identity_id', identitiesPerStep, (done, total) =>
     onProgress?.('identities', done, total),
