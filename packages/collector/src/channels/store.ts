@@ -22,7 +22,10 @@ type StoredRule = {
 // What the rules of a site leave, where the default ones are not to be tried.
 const remainder = 'Unassigned';
 
-/** Gives a site its own channels in place of those it had. Refused with every pattern that PostgreSQL cannot read. */
+/**
+ * Gives a site its own channels in place of those it had. Refused with every pattern that PostgreSQL cannot read. New
+ * sessions go by them at once, older ones once the site is derived again, which this asks for.
+ */
 export async function setChannels(
   pool: pg.Pool,
   { siteId, channels }: { siteId: number; channels: ChannelsDocument },
@@ -75,6 +78,15 @@ async function replaceRules(
           })),
         ),
       ],
+    );
+    // As a setting of its own, so that a change during the work begins it anew, and the feed tells why.
+    await client.query(
+      `select store.ask_rederivation(sites.site_id, jsonb_build_object('channels_version',
+         coalesce((rederivations.settings ->> 'channels_version')::integer, sites.channels_version) + 1))
+       from store.sites
+       left join store.rederivations on rederivations.site_id = sites.site_id
+       where sites.site_id = $1`,
+      [siteId],
     );
     await client.query('commit');
   } catch (error) {

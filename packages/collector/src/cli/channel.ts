@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type pg from 'pg';
 import { channelsJsonSchema, checkChannels, type ChannelsDocument } from '../channels/document.ts';
 import { channelsOf, listRules, refusalOf, resetChannels, setChannels } from '../channels/store.ts';
+import { rederive } from '../derive/rebuild.ts';
 import { Refusal } from '../refusal.ts';
 import { siteId } from './arguments.ts';
+import { phaseProgress } from './phases.ts';
 import { printOne, printRows, withDatabase } from './terminal.ts';
 
 const whenItApplies =
-  '\nChanged rules apply to sessions derived from then on. To apply them to the whole history: milepost rebuild';
+  '\nNew sessions go by the new rules at once. The whole history is derived again under them behind the old answers, which\n' +
+  'stay readable until all is switched at once. One that was ended halfway goes on with milepost rebuild --site.';
 
 /** `milepost channel list|set|reset|schema`. */
 export function register(program: Command): void {
@@ -72,9 +76,16 @@ ${whenItApplies}`,
     )
     .action(async (file: string, options: { site: number; json?: boolean }) => {
       const channels = await readChannels(file);
-      await withDatabase((pool) => setChannels(pool, { siteId: options.site, channels }));
+      const rowsChanged = await changed(options, (pool) =>
+        setChannels(pool, { siteId: options.site, channels }),
+      );
       printOne(
-        { site_id: options.site, rules: channels.rules.length, default_rules: channels.default_rules },
+        {
+          site_id: options.site,
+          rules: channels.rules.length,
+          default_rules: channels.default_rules,
+          rows_changed: rowsChanged,
+        },
         options,
       );
     });
@@ -86,8 +97,11 @@ ${whenItApplies}`,
     .option('--json', 'print the result as one JSON line')
     .addHelpText('after', whenItApplies)
     .action(async (options: { site: number; json?: boolean }) => {
-      await withDatabase((pool) => resetChannels(pool, options.site));
-      printOne({ site_id: options.site, rules: 0, default_rules: 'after' }, options);
+      const rowsChanged = await changed(options, (pool) => resetChannels(pool, options.site));
+      printOne(
+        { site_id: options.site, rules: 0, default_rules: 'after', rows_changed: rowsChanged },
+        options,
+      );
     });
 
   channel
@@ -96,6 +110,18 @@ ${whenItApplies}`,
     .action(() => {
       process.stdout.write(`${JSON.stringify(channelsJsonSchema(), null, 2)}\n`);
     });
+}
+
+/** Makes a change and derives the site again under it. */
+async function changed(
+  { site, json }: { site: number; json?: boolean },
+  change: (pool: pg.Pool) => Promise<void>,
+): Promise<number> {
+  const progress = phaseProgress(!json);
+  return withDatabase(async (pool) => {
+    await change(pool);
+    return rederive(pool, [site], { onProgress: progress.onProgress });
+  }).finally(progress.stop);
 }
 
 async function readChannels(file: string): Promise<ChannelsDocument> {

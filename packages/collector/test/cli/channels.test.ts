@@ -36,7 +36,12 @@ test('channels are set, listed before the default ones, shown as their document 
     ],
   };
   const set = await command('channel', 'set', fileOf(document), '--site', site, '--json');
-  expect(JSON.parse(set.stdout)).toEqual({ site_id: Number(site), rules: 2, default_rules: 'after' });
+  expect(JSON.parse(set.stdout)).toEqual({
+    site_id: Number(site),
+    rules: 2,
+    default_rules: 'after',
+    rows_changed: 0,
+  });
   const listed = JSON.parse((await command('channel', 'list', '--site', site, '--json')).stdout) as object[];
   expect(listed).toHaveLength(22);
   expect(listed).toMatchObject([

@@ -586,7 +586,7 @@ describe('a site’s own channels', () => {
     await expectVerified(database.pool);
   });
 
-  test('apply to the whole history once it is rebuilt: sessions, first channels and days', async () => {
+  test('apply to the whole history once it is derived again: sessions, first channels and days', async () => {
     expect(await come(tagged('partner', 'cpc'), page(''))).toEqual(['Paid Other', 'Direct']);
     await set({ rules: [partners], default_rules: 'after' });
     expect((await rowsOf('sessions')).map(({ channel }) => channel)).toContain('Paid Other');
@@ -595,6 +595,22 @@ describe('a site’s own channels', () => {
     expect(new Set((await rowsOf('conversion_metrics')).map(({ channel }) => channel))).toEqual(
       new Set(['Partners', 'Direct']),
     );
+    await expectVerified(database.pool);
+  });
+
+  test('are derived again under the latest of several changes', async () => {
+    expect(await come(tagged('partner', 'cpc'))).toEqual(['Paid Other']);
+    await set({ rules: [partners], default_rules: 'after' });
+    await set({ rules: [{ ...partners, channel: 'Friends' }], default_rules: 'after' });
+    const { rows: waiting } = await database.pool.query(
+      'select settings, phase from store.rederivations where site_id = $1',
+      [siteId()],
+    );
+    expect(waiting).toEqual([{ settings: { channels_version: 2 }, phase: 'waiting' }]);
+    await rebuild(database.pool, { siteId: siteId() });
+    await given.asOf('2026-01-05T10:05Z'); // compared with the reference model
+    expect(await rowsOf('sessions')).toMatchObject([{ channel: 'Friends' }]);
+    expect(await rowsOf('persons')).toMatchObject([{ first_channel: 'Friends' }]);
   });
 
   test('are gone once reset', async () => {
