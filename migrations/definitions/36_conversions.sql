@@ -1,11 +1,13 @@
 -- Conversions (SEMANTICS 8): what reached a goal of its site. The goal `purchase` counts every order just as it stands in
 -- orders, so it has no rows of its own; a site that has no other goal has none at all, and pays nothing here.
 
--- The session that an order or another conversion belongs to: where it happened, told by its visitor; without one the
--- person's last session begun within 24 h before; else none.
+drop function if exists store.belonging_session(
+  integer, uuid, timestamptz, bigint, uuid, uuid, timestamptz, bigint, uuid);
+
+-- The session that a conversion belongs to which is no order: where it happened, told by its visitor; without one the
+-- person's last session begun within 24 h before; else none. For orders derive_order_sessions says it.
 create or replace function store.belonging_session(
-  site integer, visitor uuid, visitor_at timestamptz, visitor_sequence bigint, visitor_touchpoint uuid,
-  person uuid, at timestamptz, sequence bigint, touchpoint uuid,
+  site integer, visitor uuid, person uuid, at timestamptz, sequence bigint, touchpoint uuid,
   out session_id uuid, out started_at timestamptz, out channel text, out source text, out campaign text, out device text
 )
 language plpgsql stable
@@ -16,8 +18,7 @@ begin
     into session_id, started_at, channel, source, campaign, device
     from sessions
     where sessions.site_id = site and sessions.identity_id = visitor
-      and (sessions.started_at, sessions.started_sequence, sessions.session_id)
-        <= (visitor_at, visitor_sequence, visitor_touchpoint)
+      and (sessions.started_at, sessions.started_sequence, sessions.session_id) <= (at, sequence, touchpoint)
     order by sessions.started_at desc, sessions.started_sequence desc, sessions.session_id desc
     limit 1;
     return;
@@ -125,8 +126,7 @@ begin
       and (work_goals.condition is null or store.matches(work_goals.condition, said.properties))
   ) as reached
   cross join lateral store.belonging_session(
-    reached.site_id, reached.visitor, reached.occurred_at, reached.sequence, reached.touchpoint_id,
-    reached.person_id, reached.occurred_at, reached.sequence, reached.touchpoint_id
+    reached.site_id, reached.visitor, reached.person_id, reached.occurred_at, reached.sequence, reached.touchpoint_id
   ) as belonging;
 end
 $$;
