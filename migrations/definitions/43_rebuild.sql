@@ -99,6 +99,39 @@ begin
 end
 $$;
 
+-- Puts aside those of the settings that derivation reads and that say something new: the site has them once it is derived
+-- again under them. A site without a touchpoint has them at once. Answers the names of those put aside; null for no site.
+create or replace function store.put_settings_aside(site integer, settings jsonb) returns text[]
+language plpgsql
+as $$
+declare
+  present jsonb;
+  awaited jsonb;
+  wanted jsonb;
+  aside jsonb;
+begin
+  select to_jsonb(sites), to_jsonb(jsonb_populate_record(sites, coalesce(rederivations.settings, '{}'))),
+    to_jsonb(jsonb_populate_record(sites, put_settings_aside.settings))
+  into present, awaited, wanted
+  from store.sites
+  left join store.rederivations on rederivations.site_id = sites.site_id
+  where sites.site_id = site
+  for update of sites;
+  if present is null then
+    return null;
+  end if;
+  select jsonb_object_agg(named.key, wanted -> named.key) into aside
+  from jsonb_object_keys(put_settings_aside.settings) as named (key)
+  where wanted -> named.key is distinct from awaited -> named.key
+    and exists (select from store.touchpoints where touchpoints.site_id = site);
+  if aside is null then
+    return '{}';
+  end if;
+  perform store.ask_rederivation(site, aside);
+  return array(select jsonb_object_keys(aside));
+end
+$$;
+
 -- One step of deriving a site again: claims what nobody is at work on. Answers `worked`, `busy` while nothing can be done but
 -- others are at work, `ready` when all that is left is to switch, and `gone` when there is nothing to do at the site.
 create or replace function store.rederive(site integer, out state text, out phase text)
@@ -138,6 +171,10 @@ begin
   select rederivations.* into run from store.rederivations where rederivations.site_id = site;
   phase := run.phase;
   if run.site_id is null then
+    state := 'gone';
+  elsif not exists (select from store.sites where sites.site_id = site) then
+    perform store.empty_twins(site);
+    delete from store.rederivations where rederivations.site_id = site;
     state := 'gone';
   elsif run.phase = 'ready' then
     state := 'ready';
@@ -238,7 +275,7 @@ $$;
 -- How many touchpoints one step takes, about.
 create or replace function store.touchpoints_per_step() returns integer
 language sql stable
-return coalesce(nullif(current_setting('milepost.touchpoints_per_step', true), '')::integer, 20000);
+return coalesce(nullif(current_setting('milepost.touchpoints_per_step', true), '')::integer, 10000);
 
 -- The identities of a site, in steps of about as many touchpoints each.
 create or replace function store.list_identities(site integer) returns void
@@ -283,7 +320,7 @@ $$;
 -- workers write the same rows; a crowd too large for that is left for one worker in the end.
 create or replace function store.list_persons(site integer) returns void
 language plpgsql
-set enable_seqscan = on set enable_hashjoin = on set enable_mergejoin = on set plan_cache_mode = force_custom_plan
+set enable_nestloop = off set enable_seqscan = on set enable_hashjoin = on set plan_cache_mode = force_custom_plan
 as $$
 begin
   create temporary table at_hand_persons on commit drop as
@@ -452,7 +489,7 @@ $$;
 -- All the sums of a site, from the rows of its persons.
 create or replace function store.sum_up(site integer) returns void
 language plpgsql
-set enable_seqscan = on set enable_hashjoin = on set enable_mergejoin = on set plan_cache_mode = force_custom_plan
+set enable_nestloop = off set enable_seqscan = on set enable_hashjoin = on set plan_cache_mode = force_custom_plan
 as $$
 begin
   perform store.clear_work_tables();

@@ -1,8 +1,10 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { renewIdentitySecret } from '../database/identity-secrets.ts';
 import { createSite, deleteSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
+import { rebuild } from '../derive/index.ts';
 import { Refusal } from '../refusal.ts';
 import { duration, hosts, networks, origins, siteId, yesOrNo } from './arguments.ts';
+import { phaseProgress } from './phases.ts';
 import { printOne, printRows, withDatabase } from './terminal.ts';
 
 type Options = {
@@ -77,14 +79,31 @@ export function register(program: Command): void {
     .description('Change settings of a site; what is not named stays')
     .argument('<site>', 'its number', siteId)
     .option('--name <name>', 'what people call it')
+    .option('--wait', 'derive the site again under its new settings before this ends')
     .option('--json', 'print the result as one JSON line')
-    .action(async (id: number, options: Options) => {
+    .addHelpText(
+      'after',
+      '\nA setting that derivation reads, as the currency, applies to the whole history: a serving collector derives the site ' +
+        'again, and the old answers stay until it is done. milepost site list --json tells how far it is; without a serving ' +
+        'collector milepost rebuild --site does it.',
+    )
+    .action(async (id: number, options: Options & { wait?: boolean }) => {
       const settings = settingsOf(options);
       if (Object.keys(settings).length === 0)
         throw new Refusal('nothing to change was named; milepost site update --help lists the settings.');
-      const isChanged = await withDatabase((pool) => updateSite(pool, id, settings));
-      if (!isChanged) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
-      printOne({ site_id: id, changed: Object.keys(settings) }, options);
+      const progress = phaseProgress(!options.json);
+      const waiting = await withDatabase(async (pool) => {
+        const updated = await updateSite(pool, id, settings);
+        if (!updated) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
+        if (!options.wait || updated.waiting.length === 0) return updated.waiting;
+        await rebuild(pool, { siteId: id, onProgress: progress.onProgress });
+        return [];
+      }).finally(progress.stop);
+      const changed = Object.keys(settings).filter((name) => !waiting.includes(name));
+      printOne(
+        { site_id: id, changed, ...(waiting.length > 0 && { being_derived_again: waiting }) },
+        options,
+      );
     });
 
   site

@@ -114,18 +114,80 @@ export async function createSite(db: pg.Pool, settings: SiteSettings & { name: s
   }
 }
 
-/** Changes settings of a site; false where there is no such site. */
-export async function updateSite(db: pg.Pool, siteId: number, settings: SiteSettings): Promise<boolean> {
+/**
+ * Settings that derivation reads: a change of one has the site derived again beside the old answers, and is the site's own
+ * once that is done.
+ */
+export const readByDerivation: ReadonlySet<keyof SiteSettings> = new Set([
+  'time_zone',
+  'currency',
+  'own_hosts',
+  'excluded_referrers',
+  'session_gap',
+  'session_limit',
+  'is_session_split_by_campaign',
+  'cart_delay',
+  'checkout_delay',
+  'cart_expiry',
+  'self_recovery_window',
+  'browse_delay',
+  'is_refund_by_write_key_accepted',
+]);
+
+/**
+ * Changes settings of a site: at once, but for those that derivation reads, where touchpoints are stored already. Those
+ * wait until the site is derived again under them, which a serving collector or `milepost rebuild` does. Answers which
+ * these are; undefined where there is no such site.
+ */
+export async function updateSite(
+  db: pg.Pool,
+  siteId: number,
+  settings: SiteSettings,
+): Promise<{ waiting: string[] } | undefined> {
   const named = given(settings);
-  const changes = named.map((column, index) => `${column} = $${index + 2}`);
+  const read = Object.fromEntries(
+    named.filter((column) => readByDerivation.has(column)).map((column) => [column, settings[column]]),
+  );
+  const client = await db.connect();
+  try {
+    await client.query('begin');
+    const { rows } = await client.query<{ waiting: string[] | null }>(
+      'select store.put_settings_aside($1, $2) as waiting',
+      [siteId, JSON.stringify(read)],
+    );
+    const waiting = rows[0]?.waiting ?? undefined;
+    const { rows: asked } = await client.query<{ is_asked: boolean }>(
+      'select exists (select from store.rederivations where site_id = $1 and settings <> $2) as is_asked',
+      [siteId, '{}'],
+    );
+    // What waits is not to be overtaken; what is the same as before needs no writing.
+    const isLater = (column: keyof SiteSettings) =>
+      readByDerivation.has(column) && (asked[0]?.is_asked ?? false);
+    const now = named.filter((column) => !isLater(column));
+    if (waiting && now.length > 0) await writeSettings(client, siteId, settings, now);
+    await client.query('commit');
+    return waiting && { waiting };
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // the first error is the one to tell
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+async function writeSettings(
+  client: pg.PoolClient,
+  siteId: number,
+  settings: SiteSettings,
+  now: (typeof columns)[number][],
+): Promise<void> {
+  const changes = now.map((column, index) => `${column} = $${index + 2}`);
   // What a new setting makes fall due in the past is nothing to send a message about.
-  if (named.some((column) => decidesDue.has(column))) changes.push('triggers_from = now()');
-  if (changes.length === 0) changes.push('site_id = site_id');
-  const { rowCount } = await db.query(`update store.sites set ${changes.join(', ')} where site_id = $1`, [
+  if (now.some((column) => decidesDue.has(column))) changes.push('triggers_from = now()');
+  await client.query(`update store.sites set ${changes.join(', ')} where site_id = $1`, [
     siteId,
-    ...named.map((column) => settings[column]),
+    ...now.map((column) => settings[column]),
   ]);
-  return (rowCount ?? 0) > 0;
 }
 
 const rowsDeletedAtOnce = 5_000;
@@ -182,7 +244,14 @@ export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]>
             ? `${column}::text[]`
             : column,
       )
-      .join(', ')}
+      .join(', ')},
+       (
+         select jsonb_build_object('settings', rederivations.settings, 'phase', rederivations.phase, 'done', progress.done,
+           'total', progress.total)
+         from store.rederivations
+         cross join lateral store.rederivation_progress(rederivations.site_id) as progress
+         where rederivations.site_id = sites.site_id
+       ) as being_derived_again
      from store.sites order by site_id`,
   );
   return rows;

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { startResuming } from '../models/resume.ts';
 import { type DeriveLoop, type DeriveMetrics, startLoop } from './loop.ts';
+import { startRederiving } from './rederive-loop.ts';
 
 export { deriveUntilIdle } from './derive.ts';
 export type { DeriveLoop, DeriveMetrics } from './loop.ts';
@@ -22,6 +23,7 @@ export function startDerive({ derivers = 2, ...options }: DeriveOptions): Derive
     startLoop({ ...options, isFirst: index === 0 }),
   );
   const resuming = startResuming(options);
+  const rederiving = startRederiving(options);
   return {
     wake: () => {
       for (const loop of loops) loop.wake();
@@ -30,7 +32,7 @@ export function startDerive({ derivers = 2, ...options }: DeriveOptions): Derive
       await Promise.all(loops.map((loop) => loop.drain()));
     },
     stop: async () => {
-      await Promise.all([resuming.stop(), ...loops.map((loop) => loop.stop())]);
+      await Promise.all([resuming.stop(), rederiving.stop(), ...loops.map((loop) => loop.stop())]);
     },
   };
 }

@@ -101,8 +101,11 @@ async function work(
         if (state === 'gone') break;
         if (state === 'busy') await sleep(busyMilliseconds);
         if (state === 'ready') changed += await switchSite(client, siteId, onProgress);
-        if (state === 'worked') stepCount += 1;
-        if (stepCount % stepsPerTruncation === 0) await client.query('select store.truncate_work_tables()');
+        if (state === 'worked') {
+          stepCount += 1;
+          await client.query('select store.analyze_young_tables(is_forced => false)');
+          if (stepCount % stepsPerTruncation === 0) await client.query('select store.truncate_work_tables()');
+        }
       }
     }
     return changed;
