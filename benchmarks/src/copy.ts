@@ -70,7 +70,8 @@ export async function copyInto(client: pg.Client, table: string, chunks: Iterabl
   await finished(stream);
 }
 
-async function makeTwin(client: pg.Client): Promise<void> {
+/** An empty twin of `store.touchpoints` in schema `twin`. */
+export async function makeTwin(client: pg.Client): Promise<void> {
   await client.query(`
     drop schema if exists twin cascade;
     create schema twin;

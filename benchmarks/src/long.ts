@@ -1,11 +1,9 @@
 import { Deriver } from '@milepost/collector/derive/derive';
-import { prepare } from '@milepost/collector/write/prepare';
-import { storeRows } from '@milepost/collector/write/store';
-import type { PoolClient } from 'pg';
 
 import { quantile } from './load.ts';
 import { type Report, say } from './report.ts';
 import type { Stand } from './stand.ts';
+import { rowsOf, storeTogether } from './traffic.ts';
 
 /** Touchpoints of a short history: what a long one is compared with. */
 const shortHistory = 100;
@@ -39,11 +37,18 @@ export async function longPerson(
   report: Report,
   { history, calls }: { history: number; calls: number },
 ): Promise<void> {
-  const client = await stand.pool.connect();
   const deriver = await Deriver.open(stand.pool);
   try {
     const startMs = Date.now() - (history + 5_000) * millisecondsBetween;
-    const put = (events: object[]) => store(client, stand.sites[0]?.siteId ?? 0, events);
+    const siteId = stand.sites[0]?.siteId ?? 0;
+    const put = (events: object[]) =>
+      storeTogether(
+        stand.pool,
+        rowsOf(
+          siteId,
+          events.map((event) => JSON.stringify(event)),
+        ),
+      );
     const long: Visitor = { name: 'long', number: 0, length: 0, late: 0 };
     const shorts: Visitor[] = Array.from({ length: shortPersons }, (_, number) => ({
       name: `short ${number}`,
@@ -126,7 +131,6 @@ export async function longPerson(
     });
   } finally {
     await deriver.close();
-    client.release();
   }
 }
 
@@ -168,13 +172,4 @@ function touchpoint(
 
 function hex(value: number, length: number): string {
   return value.toString(16).padStart(length, '0');
-}
-
-async function store(client: PoolClient, siteId: number, events: object[]): Promise<void> {
-  const envelope = { siteId, receivedAt: Date.now(), isTrusted: true, ingestedBy: 'events' as const };
-  const { rows, rejects } = prepare({ envelope, body: Buffer.from(JSON.stringify({ batch: events })) });
-  if (rejects.length > 0) throw new Error(`rejected: ${rejects[0]?.detail}`);
-  await client.query('begin');
-  await storeRows(client, rows, { origin: 'live', lane: 0 });
-  await client.query('commit');
 }

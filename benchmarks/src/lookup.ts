@@ -97,9 +97,9 @@ export async function lookup(
 }
 
 /** Stores touchpoints of the last thirty days by COPY, and derives everything from them. */
-async function fill(stand: Stand, touchpoints: number): Promise<void> {
-  await refuseWithoutRoom(stand, touchpoints);
-  say(`lookup: ${touchpoints} touchpoints by COPY`);
+export async function fill(stand: Stand, touchpoints: number): Promise<void> {
+  await refuseWithoutRoom(stand.folder, touchpoints * bytesPerTouchpoint);
+  say(`${touchpoints} touchpoints by COPY`);
   const client = new pg.Client({ connectionString: stand.url });
   await client.connect();
   try {
@@ -110,13 +110,13 @@ async function fill(stand: Stand, touchpoints: number): Promise<void> {
   } finally {
     await client.end();
   }
-  say('lookup: deriving them');
+  say('deriving them');
   const pool = createPool(stand.url, { name: 'bench rebuild', connections: 4 });
   try {
     let said = '';
     await rebuild(pool, {
       onProgress: (phase, done, total) => {
-        const text = `lookup: ${phase}, ${Math.floor((10 * done) / total) * 10} %`;
+        const text = `${phase}, ${Math.floor((10 * done) / total) * 10} %`;
         if (text !== said) say(text);
         said = text;
       },
@@ -130,14 +130,13 @@ async function fill(stand: Stand, touchpoints: number): Promise<void> {
 // Rows, indexes, WAL, what is derived, and its twins while it is.
 const bytesPerTouchpoint = 6_000;
 
-async function refuseWithoutRoom(stand: Stand, touchpoints: number): Promise<void> {
-  const { bavail, bsize } = await statfs(stand.folder);
+/** Fails unless so many bytes are free where the folder is. */
+export async function refuseWithoutRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
-  if (free > touchpoints * bytesPerTouchpoint) return;
-  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
-  throw new Error(
-    `the temporary folder has ${gigabytes(free)} GB free; ${touchpoints} touchpoints want ${gigabytes(touchpoints * bytesPerTouchpoint)} GB`,
-  );
+  if (free > bytes) return;
+  const gigabytes = (count: number) => (count / 1e9).toFixed(1);
+  throw new Error(`the folder has ${gigabytes(free)} GB free, wanted are ${gigabytes(bytes)} GB`);
 }
 
 async function randomPersons(stand: Stand, count: number): Promise<Person[]> {

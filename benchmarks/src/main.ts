@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 
+import { atSize } from './at-size.ts';
+import { disk } from './disk.ts';
 import { latency } from './latency.ts';
 import { longPerson } from './long.ts';
 import { lookup } from './lookup.ts';
@@ -9,7 +11,17 @@ import { soak } from './soak.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 
-const names = ['stored', 'derived', 'latency', 'lookup', 'long-person', 'soak', ...sdkNames] as const;
+const names = [
+  'stored',
+  'derived',
+  'latency',
+  'lookup',
+  'long-person',
+  'disk',
+  'at-size',
+  'soak',
+  ...sdkNames,
+] as const;
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +44,8 @@ if (values.help) {
 One JSON line a result on standard output, sentences on standard error, all of it in benchmarks/results/.
 --quick runs a tenth of the load: it shows that everything works, its figures prove nothing.
 --runs N (sdk-delivery: runs of each scenario, default 20), --scenario NAME (only that one),
---touchpoints N (long-person: the length of the long history, default 100000),
+--touchpoints N (long-person: the length of the long history, default 100000; disk: how many, default 200000;
+at-size: how many are stored, default 20000000; only run when named, its databases are kept),
 --minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
@@ -68,10 +81,25 @@ async function run(): Promise<void> {
     const history = Number(values.touchpoints ?? (isQuick ? 10_000 : 100_000));
     await onStand((stand) => longPerson(stand, report, { history, calls: isQuick ? 40 : 200 }));
   }
+  if (wanted('disk')) {
+    const count = Number(values.touchpoints ?? (isQuick ? 20_000 : 200_000));
+    await onStand((stand) => disk(stand, report, { touchpoints: count }));
+  }
   // Minutes of steady load, longer than all others together: only when it is asked for.
   if (values.only !== undefined && wanted('soak')) {
     const minutes = Number(values.minutes ?? (isQuick ? 1 : 10));
     await onStand((stand) => soak(stand, report, { rate: Number(values.rate ?? 2_000), minutes }));
+  }
+  // Gigabytes, kept in the temporary folder: only when it is asked for.
+  if (values.only !== undefined && wanted('at-size')) {
+    const count = Number(values.touchpoints ?? (isQuick ? 200_000 : 20_000_000));
+    await atSize(report, {
+      touchpoints: count,
+      small: isQuick ? 20_000 : Math.min(1_000_000, count),
+      base: isQuick ? 20_000 : 500_000,
+      pieces: isQuick ? 4 : 12,
+      calls: isQuick ? 200 : 2_000,
+    });
   }
   await sdk(report, { ...values, isQuick, wanted, onStand });
   const file = report.save();

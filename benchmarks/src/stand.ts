@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,22 +58,26 @@ export async function untilInterrupted<Outcome>(work: Promise<Outcome>): Promise
 export async function openStand(): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'milepost-bench-'));
   chmodSync(folder, 0o700);
-  const server = await startPostgres({ folder });
+  return openStandIn(folder, { isKept: false });
+}
+
+/**
+ * The same in a folder of its own; with `isKept` what is there is used again, and stays. `settings` are PostgreSQL's.
+ */
+export async function openStandIn(
+  folder: string,
+  { isKept, settings = {} }: { isKept: boolean; settings?: Record<string, string> },
+): Promise<Stand> {
+  const server = await startPostgres({ folder, settings });
   const end = async () => {
     toEnd.delete(end);
     await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    if (!isKept) rmSync(folder, { recursive: true, force: true });
   };
   toEnd.add(end);
   const pool = createPool(server.url, { name: 'bench', connections: 4 });
   await migrate(pool);
-  const sites: BenchSite[] = [];
-  for (let number = 1; number <= benchProfile.sites; number += 1) {
-    const siteId = await createSite(pool, { name: `Bench ${number}`, allowed_origins: ['*'] });
-    const write = await createKey(pool, { siteId, kind: 'write', scopes: [] });
-    const secret = await createKey(pool, { siteId, kind: 'secret', scopes: allScopes });
-    sites.push({ siteId, writeKey: write.key, secretKey: secret.key });
-  }
+  const sites = await openSites(pool, join(folder, 'sites.json'));
   return {
     folder,
     url: server.url,
@@ -85,6 +89,20 @@ export async function openStand(): Promise<Stand> {
       await end();
     },
   };
+}
+
+/** The sites of the profile, made once: of secret keys the database keeps no more than a hash, so a file has them. */
+async function openSites(pool: pg.Pool, file: string): Promise<BenchSite[]> {
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as BenchSite[];
+  const sites: BenchSite[] = [];
+  for (let number = 1; number <= benchProfile.sites; number += 1) {
+    const siteId = await createSite(pool, { name: `Bench ${number}`, allowed_origins: ['*'] });
+    const write = await createKey(pool, { siteId, kind: 'write', scopes: [] });
+    const secret = await createKey(pool, { siteId, kind: 'secret', scopes: allScopes });
+    sites.push({ siteId, writeKey: write.key, secretKey: secret.key });
+  }
+  writeFileSync(file, JSON.stringify(sites), { mode: 0o600 });
+  return sites;
 }
 
 /** Starts a collector on the stand's database. Resolves when it is ready for requests. */
