@@ -5,6 +5,7 @@ import { disk } from './disk.ts';
 import { latency } from './latency.ts';
 import { longPerson } from './long.ts';
 import { lookup } from './lookup.ts';
+import { rebuilding } from './rebuild.ts';
 import { Report, say } from './report.ts';
 import { sdk, sdkNames } from './sdk/index.ts';
 import { soak } from './soak.ts';
@@ -19,6 +20,7 @@ const names = [
   'long-person',
   'disk',
   'at-size',
+  'rebuild',
   'soak',
   ...sdkNames,
 ] as const;
@@ -84,6 +86,11 @@ async function run(): Promise<void> {
   if (wanted('disk')) {
     const count = Number(values.touchpoints ?? (isQuick ? 20_000 : 200_000));
     await onStand((stand) => disk(stand, report, { touchpoints: count }));
+  }
+  if (wanted('rebuild')) {
+    await onStand((stand) =>
+      rebuilding(stand, report, { derivedRate, touchpoints: isQuick ? 100_000 : 1_000_000 }),
+    );
   }
   // Minutes of steady load, longer than all others together: only when it is asked for.
   if (values.only !== undefined && wanted('soak')) {

@@ -65,7 +65,7 @@ function sentence(result: Result): string {
   const share = limit && ratio !== undefined ? `, ${told(ratio)} ${limit.what} (${round(limit.figure)})` : '';
   const of = ratio === undefined ? ` ${unit}` : ' times';
   const wished = isShare
-    ? `at least ${percent(bar.at_least)}`
+    ? `at least ${ratio === undefined ? `${bar.at_least} ${unit}` : percent(bar.at_least)}`
     : 'at_most' in bar
       ? `at most ${bar.at_most}${of}`
       : `below ${bar.below}${of}`;

@@ -43,7 +43,6 @@ export async function makeEqual(
     `delete from store.rederivations where site_id = ${siteId};
      delete from store.rederivation_notes where site_id = ${siteId}`,
   );
-  await client.query('select store.empty_twins($1)', [siteId]);
   return changed;
 }
 
