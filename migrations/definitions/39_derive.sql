@@ -14,8 +14,8 @@ begin
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
       from unnest(array['identities', 'persons', 'checkpoints', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-        'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths',
-        'accounts', 'account_members']) as names (name)
+        'cart_triggers', 'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days',
+        'stage_lengths', 'accounts', 'account_members']) as names (name)
       union all
       select pg_inherits.inhrelid, false
       from pg_inherits
