@@ -25,7 +25,6 @@ const hasty = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   max_wal_size: '2GB',
-  autovacuum: 'off',
   maintenance_work_mem: '1GB',
 };
 

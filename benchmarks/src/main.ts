@@ -103,7 +103,7 @@ async function run(): Promise<void> {
     await atSize(report, {
       touchpoints: count,
       small: isQuick ? 20_000 : Math.min(1_000_000, count),
-      base: isQuick ? 20_000 : 500_000,
+      base: isQuick ? 20_000 : 200_000,
       pieces: isQuick ? 4 : 12,
       calls: isQuick ? 200 : 2_000,
     });
