@@ -139,5 +139,6 @@ create or replace function store.reads_properties(event_name text) returns boole
 language sql immutable parallel safe
 return event_name in (
   'add_to_cart', 'remove_from_cart', 'view_cart', 'cart_updated', 'begin_checkout', 'add_shipping_info', 'add_payment_info',
-  'purchase', 'subscription_started', 'refund', 'order_cancelled', 'review_submitted', 'survey_answered'
+  'purchase', 'subscription_started', 'refund', 'order_cancelled', 'review_submitted', 'survey_answered',
+  'alias'
 );

@@ -85,8 +85,12 @@ begin
     last_seen_at timestamptz not null,
     last_sequence bigint not null,
     last_touchpoint_id uuid not null,
+    is_refused boolean not null,
+    base_user_id text,
     primary key (site_id, identity_id, spell)
   ) on commit preserve rows;
+
+  perform store.create_link_tables();
 
   create temporary table if not exists work_persons (
     site_id integer not null,
@@ -285,6 +289,7 @@ begin
   delete from work_identities;
   delete from work_latest_seen;
   delete from work_spells;
+  perform store.clear_link_tables();
   delete from work_persons;
   delete from work_orders;
   delete from work_conversions;
@@ -312,6 +317,7 @@ create or replace function store.truncate_work_tables() returns void
 language plpgsql
 as $$
 begin
+  perform store.truncate_link_tables();
   truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
     work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_goals, work_reached, work_days,
     work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports, work_memberships,
@@ -357,7 +363,8 @@ select
   touchpoints.is_trusted,
   touchpoints.anonymous_id,
   touchpoints.user_id,
-  case when touchpoints.anonymous_id is null and touchpoints.user_id is null then touchpoints.identities end as identities,
+  case when touchpoints.is_trusted or (touchpoints.anonymous_id is null and touchpoints.user_id is null)
+    then touchpoints.identities end as identities,
   case when store.reads_properties(touchpoints.name) then touchpoints.properties end as properties,
   -- in a group call they are the account's
   case when touchpoints.type <> 'group' then touchpoints.traits end as traits,

@@ -9,7 +9,9 @@ begin
   -- a touchpoint older than their last.
   insert into work_identities (site_id, identity_id, is_replayed, is_steady, late_at)
   select
-    seen.site_id, seen.identity_id, bool_or(seen.is_change) and bool_or(seen.is_late), not bool_or(seen.is_change),
+    seen.site_id, seen.identity_id,
+    bool_or(seen.is_change) and bool_or(seen.is_late) or bool_or(seen.is_change and seen.is_baseless),
+    not bool_or(seen.is_change),
     min(seen.occurred_at) filter (where seen.is_late)
   from (
     select
@@ -17,12 +19,12 @@ begin
       -- a user id has one spell for ever: nothing in it depends on order
       case
         when last_spell.type is null then true
-        when last_spell.type = 'user_id' or work_touchpoints.user_id is null then false
+        when last_spell.type = 'user_id' then false
         when (last_spell.from_at, last_spell.from_sequence, last_spell.from_touchpoint_id)
           <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          then work_touchpoints.user_id is distinct from last_spell.user_id
-        else work_touchpoints.user_id is distinct from (
-          select identities.user_id
+          then not store.is_going_on(last_spell.user_id, last_spell.is_refused, work_touchpoints.user_id)
+        else (
+          select not store.is_going_on(identities.user_id, identities.is_refused, work_touchpoints.user_id)
           from identities
           where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
             and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
@@ -33,11 +35,13 @@ begin
       end as is_change,
       coalesce(last_spell.type <> 'user_id'
         and (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
-          > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false) as is_late
+          > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false) as is_late,
+      -- nobody's after a spell of its own: the first user to come changes the spells before, too
+      coalesce(last_spell.spell > 1
+        and case when last_spell.is_refused then last_spell.base_user_id else last_spell.user_id end is null, false) as is_baseless
     from work_touchpoints
     left join lateral (
-      select identities.type, identities.user_id, identities.from_at, identities.from_sequence, identities.from_touchpoint_id,
-        identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
+      select identities.*
       from identities
       where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
       order by identities.spell desc
@@ -48,10 +52,19 @@ begin
   group by seen.site_id, seen.identity_id
   on conflict do nothing;
 
+  perform store.collect_links();
+  if exists (select from work_sightings) then
+    perform store.collect_sighted_identities();
+  end if;
+  perform store.derive_links();
   perform store.lengthen_spells();
   perform store.load_replays();
+  update work_identities set is_steady = false where is_replayed and is_steady;
+  perform store.load_sightings();
   perform store.compute_spells();
   perform store.store_spells();
+  -- Whoever was replayed for a merged user id may have got more identities by now.
+  update work_persons set is_loaded = false where is_loaded;
   perform store.store_user_identities();
   if exists (select from work_identities where is_steady and late_at is not null) then
     perform store.lengthen_late_spells();
@@ -123,6 +136,11 @@ begin
 end
 $$;
 
+-- Whether a touchpoint with that user, or none, goes on with a spell. A refused one holds only what carries its user.
+create or replace function store.is_going_on(spell_user_id text, is_refused boolean, user_id text) returns boolean
+language sql immutable parallel safe
+return (user_id is null and not is_refused) or (user_id is not null and spell_user_id is not distinct from user_id);
+
 -- The common case: the last spell goes on.
 create or replace function store.lengthen_spells() returns void
 language plpgsql
@@ -155,16 +173,22 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_latest_seen
-  select distinct on (work_touchpoints.site_id, work_touchpoints.identity_id)
-    work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at, work_touchpoints.sequence,
-    work_touchpoints.touchpoint_id
+  select distinct on (seen.site_id, seen.identity_id)
+    seen.site_id, seen.identity_id, seen.occurred_at, seen.sequence, seen.touchpoint_id
   from work_identities
-  join work_touchpoints
-    on work_touchpoints.site_id = work_identities.site_id and work_touchpoints.identity_id = work_identities.identity_id
+  join (
+    select work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at, work_touchpoints.sequence,
+      work_touchpoints.touchpoint_id
+    from work_touchpoints
+    where work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null
+    union all
+    select work_sightings.site_id, work_sightings.identity_id, work_sightings.occurred_at, work_sightings.sequence,
+      work_sightings.touchpoint_id
+    from work_sightings
+  ) as seen
+    on seen.site_id = work_identities.site_id and seen.identity_id = work_identities.identity_id
   where work_identities.is_steady and work_identities.late_at is null
-    and (work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null)
-  order by work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at desc,
-    work_touchpoints.sequence desc, work_touchpoints.touchpoint_id desc;
+  order by seen.site_id, seen.identity_id, seen.occurred_at desc, seen.sequence desc, seen.touchpoint_id desc;
 end
 $$;
 
@@ -173,30 +197,31 @@ create or replace function store.compute_spells() returns void
 language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
+declare
+  is_any_assigned boolean := exists (
+    select from work_sites
+    cross join lateral (
+      select true from identity_assignments where identity_assignments.site_id = work_sites.site_id limit 1
+    ) as assigned
+  );
 begin
   insert into work_spells
-  with rows_at_hand as (
+  with seen as (
     select
       work_touchpoints.site_id, work_touchpoints.identity_id,
       work_touchpoints.occurred_at as at, work_touchpoints.sequence, work_touchpoints.touchpoint_id,
       case when work_touchpoints.anonymous_id is not null then 'anonymous_id' else coalesce(typed.type, 'unknown') end as type,
       coalesce(work_touchpoints.anonymous_id, typed.value, work_touchpoints.identity_id::text) as value,
-      work_touchpoints.user_id,
-      null::smallint as seed_spell, null::timestamptz as seed_first_seen_at,
-      work_touchpoints.occurred_at as last_seen_at, work_touchpoints.sequence as last_sequence,
-      work_touchpoints.touchpoint_id as last_touchpoint_id
+      work_touchpoints.user_id
     from work_touchpoints
     join work_identities
       on work_identities.site_id = work_touchpoints.site_id
       and work_identities.identity_id = work_touchpoints.identity_id
     left join lateral (
-      select typed_identities.key as type, typed_values.value
-      from jsonb_each(work_touchpoints.identities) as typed_identities (key, value)
-      cross join lateral jsonb_array_elements_text(
-        case when jsonb_typeof(typed_identities.value) = 'array' then typed_identities.value
-        else jsonb_build_array(typed_identities.value) end) as typed_values (value)
+      select typed_identities.type, typed_identities.value
+      from store.typed_identities(work_touchpoints.identities) as typed_identities
       where work_touchpoints.anonymous_id is null and work_touchpoints.user_id is null
-        and store.identity_id(typed_identities.key, typed_values.value) = work_touchpoints.identity_id
+        and store.identity_id(typed_identities.type, typed_identities.value) = work_touchpoints.identity_id
       limit 1
     ) as typed on true
     where not work_identities.is_steady
@@ -206,11 +231,19 @@ begin
     union all
 
     select
-      identities.site_id, identities.identity_id,
-      identities.from_at, identities.from_sequence, identities.from_touchpoint_id,
-      identities.type, identities.value, identities.user_id,
-      identities.spell, identities.first_seen_at,
-      identities.last_seen_at, identities.last_sequence, identities.last_touchpoint_id
+      work_sightings.site_id, work_sightings.identity_id,
+      work_sightings.occurred_at, work_sightings.sequence, work_sightings.touchpoint_id,
+      work_sightings.type, work_sightings.value, work_sightings.user_id
+    from work_sightings
+    join work_identities
+      on work_identities.site_id = work_sightings.site_id
+      and work_identities.identity_id = work_sightings.identity_id
+    where not work_identities.is_steady
+      and (work_identities.is_replayed or work_sightings.is_new)
+  ),
+
+  seeds as (
+    select identities.*
     from work_identities
     cross join lateral (
       select identities.*
@@ -222,64 +255,179 @@ begin
     where not work_identities.is_steady and not work_identities.is_replayed and identities.type <> 'user_id'
   ),
 
-  changes as (
-    select
-      rows_at_hand.*,
-      rows_at_hand.user_id is not null and rows_at_hand.user_id is distinct from lag(rows_at_hand.user_id) over (
-        partition by rows_at_hand.site_id, rows_at_hand.identity_id, rows_at_hand.user_id is null
-        order by rows_at_hand.at, rows_at_hand.sequence, rows_at_hand.touchpoint_id
-      ) as is_change
-    from rows_at_hand
+  refused as (
+    select work_identities.site_id, work_identities.identity_id, links.user_id
+    from work_identities
+    cross join lateral (
+      select identity_links.other_value as user_id
+      from identity_links
+      where identity_links.site_id = work_identities.site_id and identity_links.identity_id = work_identities.identity_id
+        and identity_links.kind = 'join' and identity_links.state = 'refused'
+      offset 0
+    ) as links
+    where not work_identities.is_steady
   ),
 
-  numbered as (
+  rows_at_hand as (
     select
-      changes.*,
-      greatest(1,
-        max(changes.seed_spell - case when changes.user_id is null then 0 else 1 end)
-          filter (where changes.seed_spell > 1 or changes.user_id is not null) over identity_rows
-        + count(*) filter (where changes.is_change) over by_time,
-        count(*) filter (where changes.is_change) over by_time
-      )::smallint as spell
-    from changes
+      seen.site_id, seen.identity_id, seen.at, seen.sequence, seen.touchpoint_id, seen.type, seen.value,
+      seen.user_id, refused.user_id is not null as is_refused, case when refused.user_id is null then seen.user_id end as base_user_id,
+      false as is_told, null::smallint as seed_spell, null::timestamptz as seed_first_seen_at,
+      seen.at as last_seen_at, seen.sequence as last_sequence, seen.touchpoint_id as last_touchpoint_id
+    from seen
+    left join refused
+      on refused.site_id = seen.site_id and refused.identity_id = seen.identity_id and refused.user_id = seen.user_id
+
+    union all
+
+    select
+      seeds.site_id, seeds.identity_id, seeds.from_at, seeds.from_sequence, seeds.from_touchpoint_id, seeds.type, seeds.value,
+      seeds.user_id, seeds.is_refused, case when seeds.is_refused then seeds.base_user_id else seeds.user_id end,
+      false, seeds.spell, seeds.first_seen_at,
+      seeds.last_seen_at, seeds.last_sequence, seeds.last_touchpoint_id
+    from seeds
+
+    union all
+
+    -- Users that an alias or somebody told of the identity.
+    select
+      work_identities.site_id, work_identities.identity_id, told.at, told.sequence, told.touchpoint_id, told.type, told.value,
+      told.user_id, false, told.user_id, true, null, null, null, null, null
+    from work_identities
+    cross join lateral (
+      select
+        case when identity_links.correction = 'merge' then '-infinity' else identity_links.at end as at,
+        -- of several told by hand the latest
+        case when identity_links.correction = 'merge' then -(extract(epoch from identity_links.corrected_at) * 1000000)::bigint
+          else identity_links.sequence end as sequence,
+        case when identity_links.correction = 'merge' then identity_links.other_id else identity_links.touchpoint_id end as touchpoint_id,
+        identity_links.type, identity_links.value,
+        identity_links.other_value as user_id
+      from identity_links
+      where identity_links.site_id = work_identities.site_id and identity_links.identity_id = work_identities.identity_id
+        and identity_links.kind = 'join' and (identity_links.cause = 'alias' or identity_links.correction = 'merge')
+        and identity_links.state = 'accepted'
+      offset 0
+    ) as told
+    left join seeds on seeds.site_id = work_identities.site_id and seeds.identity_id = work_identities.identity_id
+    where not work_identities.is_steady and seeds.site_id is null
+  ),
+
+  -- What is told counts only where no user was known before.
+  effective as (
+    select counted.*
+    from (
+      select rows_at_hand.*, count(rows_at_hand.base_user_id) over (
+        partition by rows_at_hand.site_id, rows_at_hand.identity_id
+        order by rows_at_hand.at, rows_at_hand.sequence, rows_at_hand.touchpoint_id, rows_at_hand.is_told
+        rows unbounded preceding
+      ) as base_number
+      from rows_at_hand
+    ) as counted
+    where not counted.is_told or counted.base_number = 1
+  ),
+
+  based as (
+    select effective.*,
+      max(effective.base_user_id) over base_rows as current_base,
+      first_value(effective.base_user_id) over identity_rows as first_base
+    from (
+      select effective.*, count(effective.base_user_id) over (
+        partition by effective.site_id, effective.identity_id
+        order by effective.at, effective.sequence, effective.touchpoint_id, effective.is_told
+        rows unbounded preceding
+      ) as base
+      from effective
+    ) as effective
     window
-      identity_rows as (partition by changes.site_id, changes.identity_id),
-      by_time as (
-        partition by changes.site_id, changes.identity_id
-        order by changes.at, changes.sequence, changes.touchpoint_id
+      base_rows as (partition by effective.site_id, effective.identity_id, effective.base),
+      identity_rows as (
+        partition by effective.site_id, effective.identity_id
+        order by effective.base_user_id is null, effective.at, effective.sequence, effective.touchpoint_id
       )
   ),
 
-  spells as (
+  changes as (
+    select changed.*,
+      count(*) filter (where changed.is_change) over (
+        partition by changed.site_id, changed.identity_id
+        order by changed.at, changed.sequence, changed.touchpoint_id, changed.is_told
+        rows unbounded preceding
+      ) as run
+    from (
+      select owned.*,
+        owned.owner_id is distinct from lag(owned.owner_id) over (
+          partition by owned.site_id, owned.identity_id
+          order by owned.at, owned.sequence, owned.touchpoint_id, owned.is_told
+        ) as is_change
+      from (
+        select based.*, coalesce(based.user_id, based.current_base, based.first_base) as owner_id from based
+      ) as owned
+    ) as changed
+  ),
+
+  runs as (
     select
-      numbered.site_id, numbered.identity_id, numbered.spell,
-      max(numbered.type) as type,
-      max(numbered.value) as value,
-      max(numbered.user_id) as user_id,
-      (array_agg(row(numbered.at, numbered.sequence, numbered.touchpoint_id)::store.order_key
-        order by numbered.at, numbered.sequence, numbered.touchpoint_id))[1] as from_key,
-      min(coalesce(numbered.seed_first_seen_at, numbered.last_seen_at)) as first_seen_at,
-      (array_agg(row(numbered.last_seen_at, numbered.last_sequence, numbered.last_touchpoint_id)::store.order_key
-        order by numbered.at desc, numbered.sequence desc, numbered.touchpoint_id desc))[1] as last_key
-    from numbered
-    group by numbered.site_id, numbered.identity_id, numbered.spell
+      changes.site_id, changes.identity_id, changes.run,
+      min(changes.seed_spell) as seed_spell,
+      max(changes.type) as type,
+      max(changes.value) as value,
+      max(changes.owner_id) as user_id,
+      bool_or(changes.is_refused) as is_refused,
+      max(changes.current_base) as base_user_id,
+      (array_agg(row(changes.at, changes.sequence, changes.touchpoint_id)::store.order_key
+        order by changes.at, changes.sequence, changes.touchpoint_id) filter (where not changes.is_told))[1] as from_key,
+      min(coalesce(changes.seed_first_seen_at, changes.last_seen_at)) as first_seen_at,
+      (array_agg(row(changes.last_seen_at, changes.last_sequence, changes.last_touchpoint_id)::store.order_key
+        order by changes.at desc, changes.sequence desc, changes.touchpoint_id desc) filter (where not changes.is_told))[1] as last_key
+    from changes
+    group by changes.site_id, changes.identity_id, changes.run
+    having bool_or(not changes.is_told)
+  ),
+
+  spells as (
+    select runs.*,
+      (coalesce(min(runs.seed_spell) over (partition by runs.site_id, runs.identity_id), 1) - 1
+        + row_number() over (partition by runs.site_id, runs.identity_id order by runs.run))::smallint as spell
+    from runs
+  ),
+
+  anchored as (
+    select spells.*, work_sites.inner_key, work_sites.outer_key,
+      case when spells.user_id is null then coalesce(merged.anchor_type, assigned.anchor_type, spells.type) else 'user_id' end as anchor_type,
+      case when spells.user_id is null then coalesce(merged.anchor_value, assigned.anchor_value, spells.value)
+        else coalesce(merged.anchor_value, spells.user_id) end as anchor_value
+    from spells
+    join work_sites on work_sites.site_id = spells.site_id
+    left join lateral (
+      select identity_assignments.anchor_type, identity_assignments.anchor_value
+      from identity_assignments
+      where is_any_assigned and spells.user_id is null
+        and identity_assignments.site_id = spells.site_id and identity_assignments.identity_id = spells.identity_id
+      offset 0
+    ) as assigned on true
+    left join lateral (
+      select identity_assignments.anchor_type, identity_assignments.anchor_value
+      from identity_assignments
+      where is_any_assigned and (spells.user_id is not null or assigned.anchor_type = 'user_id')
+        and identity_assignments.site_id = spells.site_id
+        and identity_assignments.identity_id = store.identity_id('user_id', coalesce(spells.user_id, assigned.anchor_value))
+      offset 0
+    ) as merged on true
   )
 
   select
-    spells.site_id, spells.identity_id, spells.spell, spells.type, spells.value, spells.user_id,
-    case
-      when spells.user_id is null then store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, spells.type, spells.value)
-      else store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, 'user_id', spells.user_id)
-    end,
-    case when spells.user_id is not null and spells.spell = 1
-      then store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, spells.type, spells.value) end,
-    case when spells.spell = 1 then '-infinity' else (spells.from_key).at end,
-    case when spells.spell = 1 then 0 else (spells.from_key).sequence end,
-    case when spells.spell = 1 then '00000000-0000-0000-0000-000000000000' else (spells.from_key).touchpoint_id end,
-    spells.first_seen_at,
-    (spells.last_key).at, (spells.last_key).sequence, (spells.last_key).touchpoint_id
-  from spells
-  join work_sites on work_sites.site_id = spells.site_id;
+    anchored.site_id, anchored.identity_id, anchored.spell, anchored.type, anchored.value, anchored.user_id,
+    store.keyed_person_id(anchored.inner_key, anchored.outer_key, anchored.anchor_type, anchored.anchor_value),
+    case when anchored.spell = 1 and (anchored.anchor_type, anchored.anchor_value) <> (anchored.type, anchored.value)
+      then store.keyed_person_id(anchored.inner_key, anchored.outer_key, anchored.type, anchored.value) end,
+    case when anchored.spell = 1 then '-infinity' else (anchored.from_key).at end,
+    case when anchored.spell = 1 then 0 else (anchored.from_key).sequence end,
+    case when anchored.spell = 1 then '00000000-0000-0000-0000-000000000000' else (anchored.from_key).touchpoint_id end,
+    anchored.first_seen_at,
+    (anchored.last_key).at, (anchored.last_key).sequence, (anchored.last_key).touchpoint_id,
+    anchored.is_refused, case when anchored.is_refused then anchored.base_user_id end
+  from anchored;
 end
 $$;
 
@@ -370,13 +518,13 @@ begin
     work_spells.site_id, work_spells.identity_id, work_spells.spell, work_spells.type, work_spells.value, work_spells.user_id,
     work_spells.person_id, work_spells.former_person_id, work_spells.from_at, work_spells.from_sequence,
     work_spells.from_touchpoint_id, work_spells.first_seen_at, work_spells.last_seen_at, work_spells.last_sequence,
-    work_spells.last_touchpoint_id
+    work_spells.last_touchpoint_id, work_spells.is_refused, work_spells.base_user_id
   from work_spells
   on conflict (site_id, identity_id, spell) do update set
     user_id = excluded.user_id, person_id = excluded.person_id, former_person_id = excluded.former_person_id,
     from_at = excluded.from_at, from_sequence = excluded.from_sequence, from_touchpoint_id = excluded.from_touchpoint_id,
     first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, last_sequence = excluded.last_sequence,
-    last_touchpoint_id = excluded.last_touchpoint_id;
+    last_touchpoint_id = excluded.last_touchpoint_id, is_refused = excluded.is_refused, base_user_id = excluded.base_user_id;
 
   if moved_sites is not null then
     perform store.mark_replayed(moved_sites, moved_persons, moved_instants);
@@ -388,23 +536,40 @@ $$;
 create or replace function store.store_user_identities() returns void
 language plpgsql
 as $$
+declare
+  is_any_assigned boolean := exists (
+    select from work_sites
+    cross join lateral (
+      select true from identity_assignments where identity_assignments.site_id = work_sites.site_id limit 1
+    ) as assigned
+  );
 begin
   insert into identities
   select
-    seen.site_id, store.identity_id('user_id', seen.user_id), 1, 'user_id', seen.user_id, seen.user_id,
-    store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, 'user_id', seen.user_id), null,
+    seen.site_id, seen.identity_id, 1, 'user_id', seen.user_id, seen.user_id,
+    store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, 'user_id', coalesce(assigned.anchor_value, seen.user_id)),
+    case when assigned.anchor_value is not null
+      then store.keyed_person_id(work_sites.inner_key, work_sites.outer_key, 'user_id', seen.user_id) end,
     '-infinity', 0, '00000000-0000-0000-0000-000000000000',
     seen.first_seen_at, seen.last_seen_at, 0, '00000000-0000-0000-0000-000000000000'
   from (
-    select work_touchpoints.site_id, work_touchpoints.user_id,
+    select work_touchpoints.site_id, store.identity_id('user_id', work_touchpoints.user_id) as identity_id, work_touchpoints.user_id,
       min(work_touchpoints.occurred_at) as first_seen_at, max(work_touchpoints.occurred_at) as last_seen_at
     from work_touchpoints
     where work_touchpoints.is_new and work_touchpoints.user_id is not null
     group by work_touchpoints.site_id, work_touchpoints.user_id
   ) as seen
   join work_sites on work_sites.site_id = seen.site_id
+  left join lateral (
+    select identity_assignments.anchor_value
+    from identity_assignments
+    where is_any_assigned
+      and identity_assignments.site_id = seen.site_id and identity_assignments.identity_id = seen.identity_id
+    offset 0
+  ) as assigned on true
   order by seen.site_id, seen.user_id -- two that write the same ones do not wait for each other crosswise
   on conflict (site_id, identity_id, spell) do update set
+    person_id = excluded.person_id, former_person_id = excluded.former_person_id,
     first_seen_at = least(identities.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(identities.last_seen_at, excluded.last_seen_at);
 end

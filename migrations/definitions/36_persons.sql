@@ -119,7 +119,7 @@ begin
         select identities.user_id
         from identities
         where identities.site_id = work_persons.site_id and identities.person_id = work_persons.person_id
-          and identities.user_id is not null
+          and identities.type = 'user_id' and identities.former_person_id is null
         limit 1
       ) end,
       browsing.product_seen_at,

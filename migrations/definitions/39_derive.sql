@@ -13,9 +13,9 @@ begin
     select tables.place::regclass as place
     from (
       select to_regclass(names.name)::oid as place, is_forced as is_due
-      from unnest(array['identities', 'persons', 'checkpoints', 'sessions', 'stage_transitions', 'carts', 'cart_holders',
-        'cart_triggers', 'order_touchpoints', 'orders', 'refunds', 'conversions', 'person_days', 'day_metrics', 'stage_days',
-        'stage_lengths', 'accounts', 'account_members']) as names (name)
+      from unnest(array['identities', 'identity_links', 'identity_sightings', 'identity_assignments', 'persons', 'checkpoints',
+        'sessions', 'stage_transitions', 'carts', 'cart_holders', 'cart_triggers', 'order_touchpoints', 'orders', 'refunds',
+        'conversions', 'person_days', 'day_metrics', 'stage_days', 'stage_lengths', 'accounts', 'account_members']) as names (name)
       union all
       select pg_inherits.inhrelid, false
       from pg_inherits

@@ -60,6 +60,14 @@ begin
   from unnest(rebuild_identities.sites, rebuild_identities.identity_ids) as at_hand (site_id, identity_id);
   perform store.load_replays();
   update work_touchpoints set is_new = true;
+  -- Links that have come since they were all looked at, and whoever else is concerned by those.
+  perform store.collect_links();
+  if exists (select from work_sightings) then
+    perform store.collect_sighted_identities();
+  end if;
+  perform store.derive_links();
+  perform store.load_replays();
+  perform store.load_sightings();
   perform store.compute_spells();
   perform store.store_spells();
   perform store.store_user_identities();
@@ -283,6 +291,7 @@ language plpgsql
 set enable_seqscan = on set enable_hashjoin = on set plan_cache_mode = force_custom_plan
 as $$
 begin
+  perform store.rebuild_links(array[site]);
   insert into rebuild.listed (site_id, kind, step, id, weight)
   select site, 'identities',
     div(sum(known.weight) over (order by known.identity_id) - known.weight, store.touchpoints_per_step()),
@@ -293,6 +302,16 @@ begin
     where touchpoints.site_id = site and touchpoints.bot_reason is null and touchpoints.internal_reason is null
       and touchpoints.batch_id not in (select batches.batch_id from store.batches where batches.site_id = site)
     group by touchpoints.identity_id
+    union all
+    select distinct identity_sightings.identity_id, 1
+    from identity_sightings
+    where identity_sightings.site_id = site
+      and not exists (
+        select from store.touchpoints
+        where touchpoints.site_id = site and touchpoints.identity_id = identity_sightings.identity_id
+          and touchpoints.bot_reason is null and touchpoints.internal_reason is null
+          and touchpoints.batch_id not in (select batches.batch_id from store.batches where batches.site_id = site)
+      )
   ) as known;
   perform store.list_steps(site, 'identities');
 end
@@ -459,6 +478,7 @@ begin
   where touchpoints.batch_id not in (select batches.batch_id from store.batches where batches.site_id = site);
 
   perform store.note_mentions(site);
+  perform store.load_sightings();
   perform store.compute_spells();
   perform store.store_spells();
   perform store.store_user_identities();

@@ -65,6 +65,8 @@ export const touchpointSchema = z.object({
       z.union([identityValue, z.array(identityValue).max(20)]),
     )
     .nullish(),
+  /** Of an alias: an earlier id of the user. */
+  previous_id: identityValue.nullish(),
   account_id: identityValue.nullish(),
   occurred_at: time,
   /** Order among touchpoints of one instant; lower comes first. */

@@ -32,6 +32,9 @@ export type SiteSettings = Partial<{
   changes_kept: string;
   rejected_kept: string;
   counters_kept: string;
+  identity_limit: number;
+  identity_limits: Record<string, number>;
+  identity_set_limit: number;
   model_name: string;
   model_version: number;
   /** A JSON list of goals, checked by goals/check.ts. */
@@ -68,6 +71,9 @@ const columns = [
   'changes_kept',
   'rejected_kept',
   'counters_kept',
+  'identity_limit',
+  'identity_limits',
+  'identity_set_limit',
   'model_name',
   'model_version',
   'goals',

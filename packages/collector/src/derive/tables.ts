@@ -10,6 +10,14 @@ export type DerivedTable = {
 
 /** Every derived table of schema `store`. */
 export const derivedTables: DerivedTable[] = [
+  {
+    name: 'identity_sightings',
+    key: ['site_id', 'identity_id', 'touchpoint_id'],
+    uncompared: [],
+    about: 'many',
+  },
+  { name: 'identity_links', key: ['site_id', 'identity_id', 'other_id'], uncompared: [], about: 'many' },
+  { name: 'identity_assignments', key: ['site_id', 'identity_id'], uncompared: [], about: 'many' },
   { name: 'identities', key: ['site_id', 'identity_id', 'spell'], uncompared: [] },
   // Timers are indexed by a lower bound of the next due instant, kept only as tight as is cheap.
   {

@@ -30,7 +30,9 @@ const everyIdentity = `
   select distinct touchpoints.site_id, touchpoints.identity_id
   from store.touchpoints
   where touchpoints.bot_reason is null and touchpoints.internal_reason is null
-    and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)`;
+    and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
+  union
+  select identity_sightings.site_id, identity_sightings.identity_id from pg_temp.identity_sightings`;
 
 /** Fills the twins from the inputs: of everybody, or of the identities that a query lists by site_id and identity_id. */
 export async function fillTwins(
@@ -39,6 +41,8 @@ export async function fillTwins(
   identities = everyIdentity,
 ): Promise<void> {
   await client.query('insert into pg_temp.clocks select clocks.* from store.clocks');
+  await client.query('select store.rebuild_links(array(select sites.site_id from store.sites))');
+  await client.query('select store.truncate_work_tables()');
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on');
   await client.query(`
     create temporary table rebuild_identities as

@@ -113,7 +113,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     userId: identity.userId,
     accountId,
     identities: jsonOf(identity.identities),
-    properties: propertiesOf(event, name, flags),
+    properties: type === 'alias' ? aliasOf(event, flags) : propertiesOf(event, name, flags),
     traits: jsonOf(event.traits),
     context: own === null ? shared.contextText : jsonOf(context),
     givenId: isGiven ? null : storable(event.id),
@@ -144,6 +144,13 @@ function internalReasonOf({ properties }: Touchpoint, { isInternal }: Envelope):
 
 function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+/** An alias has the user's earlier id as its one property. */
+function aliasOf({ previous_id: given }: Touchpoint, flags: string[]): string | null {
+  const previousId = idOf(given);
+  if (given != null && previousId === null && !flags.includes('worthless_id')) flags.push('worthless_id');
+  return previousId === null ? null : jsonOf({ previous_id: previousId });
 }
 
 /** The properties as stored; what of them could not be read is kept beside them as `unread` and flagged. */

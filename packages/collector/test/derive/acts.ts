@@ -181,4 +181,6 @@ export const acts = {
     { weight: 1, arbitrary: browsing },
     { weight: 1, arbitrary: buying },
   ),
+  /** Enough to see whose they are. */
+  few: fc.oneof(pageView, pageView, carting, buying, identifying),
 };

@@ -13,6 +13,7 @@ import {
   someSettings,
   step,
   touchpointsOf,
+  whoIsWho,
 } from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
@@ -60,6 +61,32 @@ export function testArrivals(): void {
             await storeGiven(database.pool, site, touchpoints);
             await database.derive(asOf);
             await expectAsReference(database.pool, site, asOf);
+          });
+        }),
+        runs,
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'who is who comes out the same however it arrived: shared browsers, cards, addresses, aliases and limits',
+    async () => {
+      const limits = fc.constantFrom<SiteSettings>(
+        {},
+        { identity_limit: 2 },
+        { identity_limits: { anonymous_id: 2, card: 1 } },
+        { identity_set_limit: 3 },
+      );
+      await fc.assert(
+        fc.asyncProperty(whoIsWho(40), limits, choices, async (touchpoints, settings, how) => {
+          const delivery = deliveryOf(touchpoints, how);
+          const asOf = endOf(touchpoints, ...delivery.instants);
+          await withSite(settings, async (site) => {
+            await deliver(site, delivery);
+            await database.derive(asOf);
+            await expectAsReference(database.pool, site, asOf);
+            await expectVerified(database.pool);
           });
         }),
         runs,

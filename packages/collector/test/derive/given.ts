@@ -18,6 +18,8 @@ export type Given = {
   anonymous_id?: string;
   user_id?: string;
   account_id?: string;
+  previous_id?: string;
+  identities?: Record<string, string | string[]>;
   properties?: JsonObject;
   traits?: JsonObject;
   context?: JsonObject;

@@ -8,7 +8,7 @@ import { type Given, idAt } from './given.ts';
 
 /** One thing that happens, `wait` after the thing before it (0: at the same instant). */
 export type Step = { wait: number; who: Who; act: Act };
-type Who = { anonymous_id?: string; user_id?: string };
+type Who = Pick<Given, 'anonymous_id' | 'user_id' | 'previous_id' | 'identities' | 'type' | 'is_trusted'>;
 
 /** The limits of the semantics themselves, one step beside them, and small waits that add up to them. */
 export const waits = [
@@ -24,6 +24,58 @@ const who: fc.Arbitrary<Who> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ anonymous_id: aBrowser, user_id: aUser }) },
   { weight: 1, arbitrary: fc.record({ user_id: aUser }) },
 );
+
+/** Browsers, users, cards and addresses that come together in every way, more of them than a person may have. */
+const aTypedIdentity = fc.constantFrom<Record<string, string | string[]>>(
+  { card: 'c1' },
+  { card: 'c2' },
+  { card: ['c3', 'c1'] },
+  { mail: 'm1' },
+  { mail: 'm2', card: 'c4' },
+);
+const manyBrowsers = fc.constantFrom('phone', 'laptop', 'kiosk', 'tablet', 'car', 'watch');
+const manyUsers = fc.constantFrom('u1', 'u2', 'u3');
+const trust = fc.constantFrom(true, true, true, false);
+export const crowd: fc.Arbitrary<Who> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ anonymous_id: manyBrowsers }) },
+  { weight: 3, arbitrary: fc.record({ anonymous_id: manyBrowsers, user_id: manyUsers }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ anonymous_id: manyBrowsers, identities: aTypedIdentity, is_trusted: trust }),
+  },
+  { weight: 2, arbitrary: fc.record({ identities: aTypedIdentity, is_trusted: trust }) },
+  { weight: 2, arbitrary: fc.record({ user_id: manyUsers, identities: aTypedIdentity, is_trusted: trust }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      anonymous_id: manyBrowsers,
+      user_id: manyUsers,
+      identities: aTypedIdentity,
+      is_trusted: trust,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('alias' as const),
+      user_id: manyUsers,
+      previous_id: fc.oneof(manyBrowsers, manyUsers),
+      is_trusted: trust,
+    }),
+  },
+);
+
+/** A history of who is who, with a little of what they do. */
+export function whoIsWho(maxLength: number): fc.Arbitrary<Given[]> {
+  const aWait = fc.constantFrom(0, 0, minute, hour);
+  const steps = fc.array(fc.record({ wait: aWait, who: crowd, act: acts.few }), {
+    minLength: 1,
+    maxLength,
+    size: 'max',
+  });
+  const order = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
+  return fc.tuple(steps, order).map(([list, turns]) => touchpointsOf(list, turns));
+}
 
 function stepOf(act: fc.Arbitrary<Act>): fc.Arbitrary<Step> {
   return fc.record({ wait: fc.constantFrom(...waits), who, act });
@@ -57,7 +109,13 @@ export function touchpointsOf(steps: Step[], order: number[] = [0]): Given[] {
   return steps.map(({ wait, who, act }, index) => {
     at += wait;
     const turn = order[index % order.length]!;
-    return { ...who, ...act, at, sequence: turn % 2, id: idAt(at, (turn + 1) * 1_000_000 + index) };
+    return {
+      ...(who.type === 'alias' ? {} : act),
+      ...who,
+      at,
+      sequence: turn % 2,
+      id: idAt(at, (turn + 1) * 1_000_000 + index),
+    };
   });
 }
 

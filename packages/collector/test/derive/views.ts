@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { expect } from 'vitest';
 import { verify } from '../../src/derive/index.ts';
-import type { Override, Delivery, Settings, Touchpoint } from '../reference/inputs.ts';
+import type { Correction, Override, Delivery, Settings, Touchpoint } from '../reference/inputs.ts';
 import { type Row, type ViewName, viewsOf } from '../reference/model.ts';
 import type { Site } from './given.ts';
 
@@ -76,7 +76,7 @@ export async function expectedViews(
   asOf: number,
 ): Promise<Record<ViewName, Row[]>> {
   const { rows: touchpoints } = await pool.query<Touchpoint & { occurred_at: Date; sequence: string }>(
-    `select touchpoint_id, occurred_at, sequence, name, type, source, anonymous_id, user_id, account_id, properties, traits,
+    `select touchpoint_id, occurred_at, sequence, name, type, source, anonymous_id, user_id, account_id, identities, properties, traits,
        context, is_trusted, bot_reason, internal_reason
      from store.touchpoints where site_id = $1`,
     [site.siteId],
@@ -104,7 +104,8 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
        own_hosts, excluded_referrers, (
          select coalesce(jsonb_agg(channel_rules order by channel_rules.position), '[]')
          from store.channel_rules where channel_rules.site_id = sites.site_id
-       ) as channel_rules, model_version, goals, ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
+       ) as channel_rules, model_version, goals, identity_limit, identity_limits, identity_set_limit,
+       ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
        ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},
        ${inMs('lapsed_after')},
@@ -123,7 +124,16 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
      where overrides.site_id = $1`,
     [site.siteId],
   );
-  return { ...rows[0]!, overrides };
+  const { rows: corrections } = await pool.query<Correction>(
+    `select corrections.kind, corrections.correction as word,
+       jsonb_build_object('type', corrections.type, 'value', corrections.value) as one,
+       jsonb_build_object('type', corrections.other_type, 'value', corrections.other_value) as other,
+       (extract(epoch from corrections.corrected_at) * 1000)::double precision as at
+     from store.identity_corrections as corrections
+     where corrections.site_id = $1`,
+    [site.siteId],
+  );
+  return { ...rows[0]!, overrides, corrections };
 }
 
 /** What a site's views say, and what the reference model makes of the same touchpoints. */

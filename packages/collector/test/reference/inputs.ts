@@ -18,6 +18,8 @@ export type Touchpoint = {
   anonymous_id: string | null;
   user_id: string | null;
   account_id: string | null;
+  /** The other identities: lists by type. */
+  identities: Record<string, string[]> | null;
   properties: JsonObject | null;
   traits: JsonObject | null;
   context: JsonObject | null;
@@ -52,6 +54,15 @@ export type ChannelRule = {
   is_any: boolean;
 };
 
+/** What somebody said by hand of two identities. */
+export type Correction = {
+  kind: 'join' | 'share' | 'alias';
+  one: { type: string; value: string };
+  other: { type: string; value: string };
+  word: 'merge' | 'sever';
+  at: number;
+};
+
 /** The settings derivation reads; durations in milliseconds. */
 export type Settings = {
   person_secret: Buffer;
@@ -79,6 +90,10 @@ export type Settings = {
   model: Document | null;
   overrides: Override[];
   goals: Goal[];
+  identity_limit: number;
+  identity_limits: Record<string, number>;
+  identity_set_limit: number;
+  corrections: Correction[];
 };
 
 export const second = 1_000;
@@ -109,6 +124,10 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   model: null,
   overrides: [],
   goals: [{ name: 'purchase', event: 'purchase', counting: 'every_time', is_primary: true }],
+  identity_limit: 5,
+  identity_limits: {},
+  identity_set_limit: 1_000,
+  corrections: [],
 };
 
 /** The order of section 2: (occurred_at, sequence, touchpoint_id). */

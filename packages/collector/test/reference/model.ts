@@ -36,6 +36,7 @@ export type Row = Record<string, unknown>;
 export type ViewName =
   | 'sessions'
   | 'identities'
+  | 'identity_links'
   | 'persons'
   | 'accounts'
   | 'account_members'
@@ -74,6 +75,7 @@ export function viewsOf(
       sequence: Number.NEGATIVE_INFINITY,
       anonymous_id: type === 'anonymous_id' ? value : null,
       user_id: type === 'user_id' ? value : null,
+      identities: { [type]: [value] } as Touchpoint['identities'],
     } as Touchpoint);
   const persons: Row[] = [];
   const transitions: Row[] = [];
@@ -108,6 +110,7 @@ export function viewsOf(
   return {
     sessions: sessions.map((session) => sessionRow(session, hasConversion(session, conversions), settings)),
     identities: identities.rows(),
+    identity_links: identities.linkRows(),
     persons,
     ...accountViews(touchpoints, members, { stages: machineAt(settings).stages, settings }),
     stage_transitions: transitions,
