@@ -1,35 +1,45 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { renewIdentitySecret } from '../database/identity-secrets.ts';
-import { createSite, deleteSite, listSites, updateSite, type SiteSettings } from '../database/sites.ts';
+import {
+  createSite,
+  deleteSite,
+  listSites,
+  type SiteSettings,
+  storedSettings,
+  updateSite,
+} from '../database/sites.ts';
 import { rebuild } from '../derive/index.ts';
 import { Refusal } from '../refusal.ts';
-import { duration, hosts, networks, origins, siteId, yesOrNo } from './arguments.ts';
+import { type SettingName, settingNames, settingOf } from '../settings/catalogue.ts';
+import { isSettingName, readSettings, settingsOfArguments } from '../settings/read.ts';
+import { collect, duration, siteId } from './arguments.ts';
 import { phaseProgress } from './phases.ts';
 import { printOne, printRows, withDatabase } from './terminal.ts';
 
-type Options = {
-  json?: boolean;
-  name?: string;
-  timeZone?: string;
-  currency?: string;
-  origin?: string[];
-  ownHost?: string[];
-  excludedReferrer?: string[];
-  internalNetwork?: string[];
-  consentRequired?: boolean;
-  sessionGap?: string;
-  cartDelay?: string;
-  checkoutDelay?: string;
-  cartExpiry?: string;
-  lapsedAfter?: string;
-  triggerStep?: string[];
-  browseDelay?: string;
-  triggerCap?: string;
-  changesKept?: string;
-  rejectedKept?: string;
+type Options = { json?: boolean; name?: string; set?: string[] } & Record<string, unknown>;
+
+/** Options of `site create` and `site update` beside `--set`, by the setting they give. */
+const settingOptions: Partial<Record<SettingName, string>> = {
+  allowed_origins: '--origin <origin>',
+  own_hosts: '--own-host <host>',
+  excluded_referrers: '--excluded-referrer <host>',
+  internal_networks: '--internal-network <network>',
+  currency: '--currency <code>',
+  time_zone: '--time-zone <zone>',
+  consent_required: '--consent-required <yes|no>',
+  session_gap: '--session-gap <time>',
+  cart_delay: '--cart-delay <time>',
+  checkout_delay: '--checkout-delay <time>',
+  cart_expiry: '--cart-expiry <time>',
+  lapsed_after: '--lapsed-after <time>',
+  trigger_steps: '--trigger-step <time>',
+  browse_delay: '--browse-delay <time>',
+  trigger_cap_window: '--trigger-cap <time>',
+  changes_kept: '--changes-kept <time>',
+  rejected_kept: '--rejected-kept <time>',
 };
 
-/** `milepost site create|list|update|delete|rotate-secret`. */
+/** `milepost site create|list|settings|update|delete|rotate-secret`. */
 export function register(program: Command): void {
   const site = program
     .command('site')
@@ -107,6 +117,36 @@ export function register(program: Command): void {
     });
 
   site
+    .command('settings')
+    .description('Show every setting of a site with what it means, its default and its present value')
+    .argument('<site>', 'its number', siteId)
+    .option('--json', 'print them as JSON, with how each is written and what is allowed')
+    .addHelpText('after', '\nTo change one:\n  $ milepost site update 1 --set engaged_after="15 seconds"')
+    .action(async (id: number, { json }: { json?: boolean }) => {
+      const stored = await withDatabase((pool) => storedSettings(pool, id));
+      if (!stored) throw new Refusal(`there is no site ${id}; milepost site list shows them.`);
+      printRows(
+        settingNames.map((name) => {
+          const { form, description, default: standard, readByDerivation } = settingOf(name);
+          const shown = {
+            setting: name,
+            value: form.textOf(stored[name]) || null,
+            default: form.textOf(form.schema.parse(standard)) || null,
+          };
+          if (!json) return { ...shown, description };
+          return {
+            ...shown,
+            description,
+            form: form.name,
+            allowed: form.allowed,
+            is_read_by_derivation: readByDerivation,
+          };
+        }),
+        { json },
+      );
+    });
+
+  site
     .command('delete')
     .description(
       'Delete a site with its keys, touchpoints and everything derived, for good; its number is never given again',
@@ -149,83 +189,36 @@ export function register(program: Command): void {
 }
 
 function withSettings(command: Command): Command {
-  return command
-    .option(
-      '--origin <origin>',
-      'whose pages may send touchpoints; repeat for more, * for every origin',
-      origins,
-    )
-    .option(
-      '--own-host <host>',
-      'a host of the site itself, with its subdomains never a referrer; repeat for more',
-      hosts,
-    )
-    .option(
-      '--excluded-referrer <host>',
-      'another host that is no referrer, beside payment and sign-in hosts; repeat for more',
-      hosts,
-    )
-    .option(
-      '--internal-network <network>',
-      "address or network of the site's own people, as 203.0.113.0/24: kept and flagged, counted nowhere; repeat for more",
-      networks,
-    )
-    .option('--currency <code>', 'ISO 4217, as EUR', currency)
-    .option('--time-zone <zone>', 'IANA name, as Europe/Berlin', timeZone)
-    .option('--consent-required <yes|no>', 'reject touchpoints without analytics consent', yesOrNo)
-    .option('--session-gap <time>', "idle time that ends a session, as '30 minutes'", duration)
-    .option('--cart-delay <time>', 'idle time until a cart is abandoned', duration)
-    .option('--checkout-delay <time>', 'the same once checkout has begun', duration)
-    .option('--cart-expiry <time>', 'idle time until an abandoned cart expires', duration)
-    .option('--lapsed-after <time>', 'time without a signal until a customer counts as lapsed', duration)
-    .option(
-      '--trigger-step <time>',
-      "when a message about an abandoned cart is due, counted from the abandonment; repeat for more (default: '0 minutes' alone)",
-      durations,
-    )
-    .option('--browse-delay <time>', 'time without a signal after a product seen', duration)
-    .option('--trigger-cap <time>', 'least time between two first messages to a person', duration)
-    .option('--changes-kept <time>', 'how long the change feed goes back', duration)
-    .option('--rejected-kept <time>', 'how long rejected events are kept', duration);
+  for (const [name, flags] of optionsBySetting()) {
+    const { description, form } = settingOf(name);
+    const isList = Array.isArray(form.schema.parse(settingOf(name).default));
+    if (isList) command.option(flags, `${description}; repeat for more`, collect);
+    else command.option(flags, description);
+  }
+  return command.option(
+    '--set <name=value>',
+    'any setting, as --set engaged_after="15 seconds"; repeat for more (milepost site settings lists them)',
+    collect,
+  );
+}
+
+function optionsBySetting(): [SettingName, string][] {
+  return Object.entries(settingOptions).filter(([name]) => isSettingName(name)) as [SettingName, string][];
 }
 
 function settingsOf(options: Options): SiteSettings {
-  const settings = {
-    name: options.name,
-    allowed_origins: options.origin,
-    own_hosts: options.ownHost,
-    excluded_referrers: options.excludedReferrer,
-    internal_networks: options.internalNetwork,
-    currency: options.currency,
-    time_zone: options.timeZone,
-    consent_required: options.consentRequired,
-    session_gap: options.sessionGap,
-    cart_delay: options.cartDelay,
-    checkout_delay: options.checkoutDelay,
-    cart_expiry: options.cartExpiry,
-    lapsed_after: options.lapsedAfter,
-    trigger_steps: options.triggerStep,
-    browse_delay: options.browseDelay,
-    trigger_cap_window: options.triggerCap,
-    changes_kept: options.changesKept,
-    rejected_kept: options.rejectedKept,
-  };
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-}
-
-function durations(text: string, before: string[] = []): string[] {
-  return [...before, duration(text)];
-}
-
-function currency(text: string): string {
-  if (!/^[A-Z]{3}$/.test(text)) throw new InvalidArgumentError('A currency is three capitals, as EUR.');
-  return text;
-}
-
-function timeZone(text: string): string {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone && text;
-  } catch {
-    throw new InvalidArgumentError('There is no such time zone; write it like Europe/Berlin.');
+  const settings: Record<string, unknown> = {};
+  for (const [name, flags] of optionsBySetting()) {
+    const value = options[new Option(flags).attributeName()];
+    if (value !== undefined) settings[name] = value;
   }
+  const set = settingsOfArguments(options.set ?? []);
+  for (const name of Object.keys(set)) {
+    if (name in settings) throw new Refusal(`${name} is given twice, by --set and by an option of its own.`);
+  }
+  return {
+    ...readSettings(settings),
+    ...set,
+    ...(options.name !== undefined && { name: options.name }),
+  };
 }

@@ -1,112 +1,52 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { settingNames, settingOf, type SettingValues } from '../settings/catalogue.ts';
+import { checkTogether, isSettingName, readSettings } from '../settings/read.ts';
 
-/** The settings of a site that an operator may give, by column of `store.sites`. Absent ones keep their default. */
-export type SiteSettings = Partial<{
-  name: string;
-  time_zone: string;
-  currency: string;
-  allowed_origins: string[];
-  own_hosts: string[];
-  excluded_referrers: string[];
-  internal_networks: string[];
-  consent_required: boolean;
-  session_gap: string;
-  session_limit: string;
-  is_session_split_by_campaign: boolean;
-  engaged_after: string;
-  cart_delay: string;
-  checkout_delay: string;
-  cart_expiry: string;
-  self_recovery_window: string;
-  lapsed_after: string;
-  trigger_steps: string[];
-  browse_delay: string;
-  trigger_cap_window: string;
-  higher_tier_window: string;
-  trigger_stale_after: string;
-  recovery_window: string;
-  collector_silence_limit: string;
-  is_refund_by_write_key_accepted: boolean;
-  oldest_live_touchpoint: string;
-  changes_kept: string;
-  rejected_kept: string;
-  counters_kept: string;
-  identity_limit: number;
-  identity_limits: Record<string, number>;
-  identity_set_limit: number;
-  model_name: string;
-  model_version: number;
-  /** A JSON list of goals, checked by goals/check.ts. */
-  goals: string;
-}>;
+/** What an operator may give a site, by column of `store.sites`. Absent ones keep their default. */
+export type SiteSettings = SettingValues &
+  Partial<{
+    name: string;
+    model_name: string;
+    model_version: number;
+    /** A JSON list of goals, checked by goals/check.ts. */
+    goals: string;
+  }>;
 
-const columns = [
-  'name',
-  'time_zone',
-  'currency',
-  'allowed_origins',
-  'own_hosts',
-  'excluded_referrers',
-  'internal_networks',
-  'consent_required',
-  'session_gap',
-  'session_limit',
-  'is_session_split_by_campaign',
-  'engaged_after',
-  'cart_delay',
-  'checkout_delay',
-  'cart_expiry',
-  'self_recovery_window',
-  'lapsed_after',
-  'trigger_steps',
-  'browse_delay',
-  'trigger_cap_window',
-  'higher_tier_window',
-  'trigger_stale_after',
-  'recovery_window',
-  'collector_silence_limit',
-  'is_refund_by_write_key_accepted',
-  'oldest_live_touchpoint',
-  'changes_kept',
-  'rejected_kept',
-  'counters_kept',
-  'identity_limit',
-  'identity_limits',
-  'identity_set_limit',
-  'model_name',
-  'model_version',
-  'goals',
-] as const satisfies readonly (keyof SiteSettings)[];
+const columns = ['name', ...settingNames, 'model_name', 'model_version', 'goals'] as const;
 
-/** Settings that say when something falls due. */
-const decidesDue: ReadonlySet<keyof SiteSettings> = new Set([
-  'cart_delay',
-  'checkout_delay',
-  'cart_expiry',
-  'browse_delay',
-  'trigger_steps',
-  'model_name',
-  'model_version',
-]);
+function decidesDue(column: string): boolean {
+  return isSettingName(column)
+    ? settingOf(column).decidesDue === true
+    : column === 'model_name' || column === 'model_version';
+}
 
-function given(settings: SiteSettings) {
-  return columns.filter((column) => settings[column] !== undefined);
+/** The settings that were given, as they are stored, by column. Refuses what the catalogue does not allow. */
+function given(settings: SiteSettings): [column: string, value: unknown][] {
+  const named = columns.filter((column) => settings[column] !== undefined);
+  const values = readSettings(
+    Object.fromEntries(named.filter(isSettingName).map((column) => [column, settings[column]])),
+  );
+  return named.map((column) => [column, isSettingName(column) ? values[column] : settings[column]]);
 }
 
 /** Makes a site and returns its id: the next number. */
 export async function createSite(db: pg.Pool, settings: SiteSettings & { name: string }): Promise<number> {
   const named = given(settings);
+  checkTogether(
+    settings,
+    named.map(([column]) => column),
+  );
   const client = await db.connect();
   try {
     await client.query('begin');
     await client.query('lock table store.sites in share row exclusive mode'); // two at once would take the same number
     const { rows } = await client.query<{ site_id: number }>(
-      `insert into store.sites (site_id, person_secret, ${named.join(', ')})
+      `insert into store.sites (site_id, person_secret, ${named.map(([column]) => column).join(', ')})
        select coalesce(max(site_id), 0) + 1, $1, ${named.map((_, index) => `$${index + 2}`).join(', ')}
        from (select site_id from store.sites union all select site_id from store.deleted_sites) as ever
        returning site_id`,
-      [randomBytes(32), ...named.map((column) => settings[column])],
+      [randomBytes(32), ...named.map(([, value]) => value)],
     );
     await client.query('commit');
     const [row] = rows;
@@ -124,21 +64,9 @@ export async function createSite(db: pg.Pool, settings: SiteSettings & { name: s
  * Settings that derivation reads: a change of one has the site derived again beside the old answers, and is the site's own
  * once that is done.
  */
-export const readByDerivation: ReadonlySet<keyof SiteSettings> = new Set([
-  'time_zone',
-  'currency',
-  'own_hosts',
-  'excluded_referrers',
-  'session_gap',
-  'session_limit',
-  'is_session_split_by_campaign',
-  'cart_delay',
-  'checkout_delay',
-  'cart_expiry',
-  'self_recovery_window',
-  'browse_delay',
-  'is_refund_by_write_key_accepted',
-]);
+export const readByDerivation: ReadonlySet<string> = new Set(
+  settingNames.filter((name) => settingOf(name).readByDerivation),
+);
 
 /**
  * Changes settings of a site: at once, but for those that derivation reads, where touchpoints are stored already. Those
@@ -151,9 +79,7 @@ export async function updateSite(
   settings: SiteSettings,
 ): Promise<{ waiting: string[] } | undefined> {
   const named = given(settings);
-  const read = Object.fromEntries(
-    named.filter((column) => readByDerivation.has(column)).map((column) => [column, settings[column]]),
-  );
+  const read = Object.fromEntries(named.filter(([column]) => readByDerivation.has(column)));
   const client = await db.connect();
   try {
     await client.query('begin');
@@ -162,15 +88,17 @@ export async function updateSite(
       [siteId, JSON.stringify(read)],
     );
     const waiting = rows[0]?.waiting ?? undefined;
-    const { rows: asked } = await client.query<{ is_asked: boolean }>(
-      'select exists (select from store.rederivations where site_id = $1 and settings <> $2) as is_asked',
-      [siteId, '{}'],
+    const { rows: asked } = await client.query<{ settings: SettingValues }>(
+      `select settings from store.rederivations where site_id = $1 and settings <> '{}'`,
+      [siteId],
+    );
+    checkTogether(
+      { ...(await storedSettings(client, siteId)), ...asked[0]?.settings, ...settings },
+      named.map(([column]) => column),
     );
     // What waits is not to be overtaken; what is the same as before needs no writing.
-    const isLater = (column: keyof SiteSettings) =>
-      readByDerivation.has(column) && (asked[0]?.is_asked ?? false);
-    const now = named.filter((column) => !isLater(column));
-    if (waiting && now.length > 0) await writeSettings(client, siteId, settings, now);
+    const now = named.filter(([column]) => !(readByDerivation.has(column) && asked.length > 0));
+    if (waiting && now.length > 0) await writeSettings(client, siteId, now);
     await client.query('commit');
     return waiting && { waiting };
   } catch (error) {
@@ -184,15 +112,14 @@ export async function updateSite(
 async function writeSettings(
   client: pg.PoolClient,
   siteId: number,
-  settings: SiteSettings,
-  now: (typeof columns)[number][],
+  now: [column: string, value: unknown][],
 ): Promise<void> {
-  const changes = now.map((column, index) => `${column} = $${index + 2}`);
+  const changes = now.map(([column], index) => `${column} = $${index + 2}`);
   // What a new setting makes fall due in the past is nothing to send a message about.
-  if (now.some((column) => decidesDue.has(column))) changes.push('triggers_from = now()');
+  if (now.some(([column]) => decidesDue(column))) changes.push('triggers_from = now()');
   await client.query(`update store.sites set ${changes.join(', ')} where site_id = $1`, [
     siteId,
-    ...now.map((column) => settings[column]),
+    ...now.map(([, value]) => value),
   ]);
 }
 
@@ -242,15 +169,7 @@ async function removeRows(
 /** Every site with its settings, without its secret. */
 export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]> {
   const { rows } = await db.query<Record<string, unknown>>(
-    `select site_id, created_at, ${columns
-      .map((column) =>
-        /_(gap|limit|after|delay|expiry|window|touchpoint|kept)$/.test(column)
-          ? `${column}::text`
-          : column === 'trigger_steps'
-            ? `${column}::text[]`
-            : column,
-      )
-      .join(', ')},
+    `select site_id, created_at, ${columns.map(selected).join(', ')},
        (
          select jsonb_build_object('settings', rederivations.settings, 'phase', rederivations.phase, 'done', progress.done,
            'total', progress.total)
@@ -261,4 +180,22 @@ export async function listSites(db: pg.Pool): Promise<Record<string, unknown>[]>
      from store.sites order by site_id`,
   );
   return rows;
+}
+
+/** The settings a site has now, undefined where there is no such site. */
+export async function storedSettings(
+  db: Pick<pg.Pool, 'query'>,
+  siteId: number,
+): Promise<Required<SettingValues> | undefined> {
+  const { rows } = await db.query<Required<SettingValues>>(
+    `select ${settingNames.map(selected).join(', ')} from store.sites where site_id = $1`,
+    [siteId],
+  );
+  return rows[0];
+}
+
+function selected(column: (typeof columns)[number]): string {
+  const form = isSettingName(column) ? settingOf(column).form.name : undefined;
+  if (form === 'duration') return `${column}::text`;
+  return form === 'durations' ? `${column}::text[]` : column;
 }

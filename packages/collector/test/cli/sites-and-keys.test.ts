@@ -48,6 +48,67 @@ test('a site is made, listed and changed', async () => {
   ]);
 });
 
+test('every setting is shown with its meaning, and any of them is set', async () => {
+  const { site_id: siteId } = (await asJson(
+    'site',
+    'create',
+    'Settings',
+    '--set',
+    'engaged_after=15 seconds',
+  )) as {
+    site_id: number;
+  };
+  const changes = {
+    trigger_steps: '0 minutes, 24 hours',
+    own_hosts: 'Shop.example, www.other.example',
+    is_session_split_by_campaign: 'no',
+    cart_expiry: '14 days',
+  };
+  const set = Object.entries(changes).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  await asJson('site', 'update', `${siteId}`, '--session-gap', '20 minutes', ...set);
+  const shown = (await asJson('site', 'settings', `${siteId}`)) as { setting: string; value: string }[];
+  expect(Object.fromEntries(shown.map(({ setting, value }) => [setting, value]))).toMatchObject({
+    engaged_after: '15 seconds',
+    session_gap: '20 minutes',
+    trigger_steps: '0 seconds, 24 hours',
+    own_hosts: 'shop.example, other.example',
+    is_session_split_by_campaign: 'no',
+    cart_expiry: '14 days',
+    session_limit: '24 hours',
+    oldest_live_touchpoint: '13 months',
+  });
+  await asJson('site', 'update', `${siteId}`, '--set', 'own_hosts=');
+  const { stdout } = await milepost(['site', 'settings', `${siteId}`], { DATABASE_URL: db.url });
+  expect(stdout).toMatch(/^engaged_after +15 seconds +10 seconds +Time in the foreground/m);
+  expect(stdout).toMatch(/^own_hosts +- +- +Hosts of the site/m);
+});
+
+test.each([
+  { given: ['--set', 'session_gap=-5 minutes'], says: 'session_gap cannot be “-5 minutes”. Write it like' },
+  { given: ['--set', 'session_gap=31 days'], says: 'from 1 second to 7 days' },
+  {
+    given: ['--set', 'engaged_after=24 hours'],
+    says: 'engaged_after (24 hours) must be less than session_limit (24 hours)',
+  },
+  {
+    given: ['--set', 'session_limit=10 minutes'],
+    says: 'session_gap (20 minutes) must be at most session_limit',
+  },
+  { given: ['--set', 'trigger_steps=24 hours, 1 hour'], says: 'each longer than the one before' },
+  { given: ['--set', 'colour=red'], says: 'there is no setting colour; there are time_zone, currency' },
+  { given: ['--set', 'session_gap'], says: '“session_gap” names no setting and value' },
+  { given: ['--set', 'currency=EUR', '--set', 'currency=USD'], says: 'currency is given twice' },
+  { given: ['--set', 'currency=EUR', '--currency', 'USD'], says: 'currency is given twice' },
+  { given: ['--consent-required', 'maybe'], says: 'consent_required cannot be “maybe”. Say yes or no.' },
+])(
+  'a setting that is not allowed is refused, with what was given and what is: $given',
+  async ({ given, says }) => {
+    const { code, stderr } = await milepost(['site', 'update', '1', ...given], { DATABASE_URL: db.url });
+    expect(stderr).toContain(says);
+    expect(code).toBe(1);
+  },
+);
+
 test('a site is deleted when that is meant, and its number never given again', async () => {
   const { site_id: siteId } = (await asJson('site', 'create', 'Short-lived')) as { site_id: number };
   const asked = await milepost(['site', 'delete', `${siteId}`], { DATABASE_URL: db.url });
@@ -129,8 +190,13 @@ test('a write key stays readable, and a revoked key says when it ended', async (
 test.each([
   { args: ['site', 'update', '99', '--name', 'x'], says: 'there is no site 99' },
   { args: ['site', 'rotate-secret', '99'], says: 'there is no site 99' },
-  { args: ['site', 'create', 'x', '--currency', 'euro'], says: 'A currency is three capitals' },
-  { args: ['site', 'create', 'x', '--time-zone', 'Mars/Base'], says: 'There is no such time zone' },
+  {
+    args: ['site', 'create', 'x', '--currency', 'euro'],
+    says: 'currency cannot be “euro”. A currency is three capitals',
+  },
+  { args: ['site', 'create', 'x', '--time-zone', 'Mars/Base'], says: 'time_zone cannot be “Mars/Base”' },
+  { args: ['site', 'settings', '99'], says: 'there is no site 99' },
+  { args: ['site', 'update', '99', '--set', 'session_gap=1 hour'], says: 'there is no site 99' },
   { args: ['key', 'create', '--site', '99', '--kind', 'write'], says: 'there is no site 99' },
   {
     args: ['key', 'create', '--site', '1', '--kind', 'secret', '--scope', 'fly'],
