@@ -18,7 +18,7 @@ import {
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
 // A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
 const seed = process.env['MILEPOST_TEST_SEED'];
 const timeout = 60_000 + numRuns * 5_000;
 const runs = {

@@ -78,7 +78,7 @@ async function tablesOf(site: Site) {
   };
 }
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
 
 test(
   'whoever reads every change knows what the tables say, however the touchpoints arrived',

@@ -402,7 +402,7 @@ describe('changing goals', () => {
   });
 
   // Few in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-  const numRuns = Math.ceil(Number(process.env['MILEPOST_TEST_RUNS'] ?? 10) / 2);
+  const numRuns = Math.ceil(Number(process.env['MILEPOST_TEST_RUNS'] ?? 4) / 2);
   const lists = fc.array(fc.subarray([purchaseGoal, { ...purchaseGoal, is_primary: false }, ...someGoals]), {
     minLength: 1,
     maxLength: 3,

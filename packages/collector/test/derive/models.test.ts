@@ -15,7 +15,7 @@ import { type Given, makeSite, removeSite, type Site, storeGiven } from './given
 import { choices, deliveryOf, history } from './histories.ts';
 import { expectAsReference, expectVerified, rowsOfViews } from './views.ts';
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
 const timeout = 60_000 + numRuns * 5_000;
 
 const start = Date.parse('2026-01-05T10:00Z');

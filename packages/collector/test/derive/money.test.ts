@@ -283,7 +283,7 @@ describe('rates that come later', () => {
 });
 
 // Few in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
 
 /** Rates of a day near that of a touchpoint; null = none. */
 const dayOfRates = fc.record({

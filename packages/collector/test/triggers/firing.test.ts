@@ -181,7 +181,7 @@ test('of four concurrent firers one is killed: each trigger is fired once', asyn
   expect(new Set(published)).toEqual(new Set(rows.map(({ trigger_id: id }) => id)));
 });
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 10);
+const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
 
 test(
   'whatever arrives in whatever order: nothing is sent twice, and what carts say of it is the same after a rebuild',
