@@ -52,6 +52,18 @@ begin
   group by seen.site_id, seen.identity_id
   on conflict do nothing;
 
+  -- A user who was told of an identity before it was seen has no spell yet; a late touchpoint may be the first of it.
+  update work_identities
+  set is_steady = false, is_replayed = true
+  where work_identities.is_steady and work_identities.late_at is not null
+    and (
+      select true
+      from identity_links
+      where identity_links.site_id = work_identities.site_id and identity_links.identity_id = work_identities.identity_id
+        and identity_links.kind = 'join' and (identity_links.cause = 'alias' or identity_links.correction = 'merge')
+      limit 1
+    );
+
   perform store.collect_links();
   if exists (select from work_sightings) then
     perform store.collect_sighted_identities();

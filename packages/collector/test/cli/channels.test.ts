@@ -110,5 +110,5 @@ test('hosts of a site are kept as referrers are compared, and networks are read'
   });
   const refused = await command('site', 'update', site, '--internal-network', 'office');
   expect(refused.code).not.toBe(0);
-  expect(refused.stderr).toMatch(/Write an address or a network/);
+  expect(refused.stderr).toMatch(/Write addresses or networks/);
 });

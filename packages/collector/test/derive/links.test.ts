@@ -167,3 +167,13 @@ describe('limits', () => {
     expect(await linkStates()).toEqual(['earlier u1 joined accepted ', 'later u1 joined refused limit']);
   });
 });
+
+test('a user who was told of a browser has what it did before another came, also where that arrives late', async () => {
+  await given.touchpoints([{ at: at(5), anonymous_id: 'kiosk', user_id: 'u2', name: 'login' }]);
+  await given.touchpoints([
+    { at: at(1), type: 'alias', is_trusted: true, source: 'server', previous_id: 'kiosk', user_id: 'u1' },
+  ]);
+  await given.touchpoints([{ at: at(0), anonymous_id: 'kiosk' }]);
+  expect(await users()).toEqual(['u1', 'u2']);
+  expect((await rowsOf('sessions')).map(({ person_id }) => person_id)).toContain(await personOf('u1'));
+});
