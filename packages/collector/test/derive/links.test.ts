@@ -8,7 +8,9 @@ const at = (minute: number): string => `2026-01-05T10:${String(minute).padStart(
 
 /** The persons' user ids, or null, in alphabetical order. */
 async function users(): Promise<unknown[]> {
-  return (await rowsOf('persons')).map(({ user_id }) => user_id).toSorted();
+  return (await rowsOf('persons'))
+    .map(({ user_id }) => user_id)
+    .toSorted((one, other) => (String(one) < String(other) ? -1 : 1));
 }
 
 async function personOf(value: string): Promise<unknown> {
