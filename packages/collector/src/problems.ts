@@ -30,6 +30,7 @@ const problems = {
   'method-not-allowed': { status: 405, title: 'The address does not take this method' },
   'invalid-query': { status: 400, title: 'A query parameter is wrong' },
   'invalid-cursor': { status: 400, title: 'The cursor is not one this route gave out' },
+  'cursor-expired': { status: 410, title: 'What follows the cursor is not kept any more' },
   'invalid-visitor': { status: 400, title: 'The request does not say who the visitor is' },
   'unknown-person': { status: 404, title: 'The site has no such person' },
   'unknown-account': { status: 404, title: 'The site has no such account' },

@@ -18,7 +18,7 @@ ${Object.entries(scopes)
   .map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`)
   .join('\n')}
 
-**Pages.** A list answers \`next_cursor\`; send it back as \`cursor\` with the same filters, until it is null. The \`Link\` header carries the same as an address. Cursors do not expire.
+**Pages.** A list answers \`next_cursor\`; send it back as \`cursor\` with the same filters, until it is null (the change feed's never is). The \`Link\` header carries the same as an address. Cursors do not expire.
 
 **CSV.** Every list answers CSV to \`Accept: text/csv\`.
 
@@ -45,6 +45,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Transitions', description: 'Changes of stage.' },
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
+        { name: 'Changes', description: 'What changed, once and in order, as it happens.' },
         { name: 'Rates', description: 'What amounts in other currencies come to.' },
         { name: 'Settings', description: 'What a site is set to.' },
         { name: 'Personalising', description: 'What a visitor may know of themselves.' },
@@ -95,7 +96,8 @@ const described: typeof jsonSchemaTransform = (document) => {
     response?: Record<string, ResponseObject>;
   };
   if (problems === undefined) return result;
-  const media = schema.response?.['200']?.content?.['application/json'];
+  const content = schema.response?.['200']?.content;
+  const media = content?.['application/json'] ?? content?.['text/event-stream'];
   const example = examples[schema.operationId ?? ''];
   if (media !== undefined && example !== undefined) media.example = example;
   return {

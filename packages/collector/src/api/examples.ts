@@ -1,7 +1,16 @@
 import answers from './examples.json' with { type: 'json' };
 
+/** The first change of the list as the stream tells it. */
+function eventOf([change]: { cursor: string; type: string }[]): string {
+  return `id: ${change?.cursor}\nevent: ${change?.type}\ndata: ${JSON.stringify(change)}\n\n`;
+}
+
 /**
  * What each operation answers, by its id: real answers, written and compared by the test of the examples. What changes
- * something answers as what reads it does.
+ * something answers as what reads it does, and a stream tells what a list does.
  */
-export const examples: Record<string, unknown> = { ...answers, putGoals: answers.getGoals };
+export const examples: Record<string, unknown> = {
+  ...answers,
+  putGoals: answers.getGoals,
+  streamChanges: eventOf(answers.listChanges.changes),
+};

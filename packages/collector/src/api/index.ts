@@ -9,6 +9,7 @@ import { registerProblemPages } from './problem-pages.ts';
 import type { ApiOptions } from './route.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
+import { changeRoutes } from './routes/changes.ts';
 import { goalRoutes } from './routes/goals.ts';
 import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -51,6 +52,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await transitionRoutes(typed, options);
     await cartRoutes(typed, options);
     await orderRoutes(typed, options);
+    await changeRoutes(typed, options);
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
   });

@@ -95,12 +95,17 @@ export function pageSchema<Name extends string, Row extends z.ZodObject>(
 export async function sendPage<Row extends object>(
   request: FastifyRequest,
   reply: FastifyReply,
-  { name, row, page }: { name: string; row: z.ZodObject; page: Page<Row> },
+  {
+    name,
+    row,
+    page,
+    beside = {},
+  }: { name: string; row: z.ZodObject; page: Page<Row>; beside?: { has_more?: boolean } },
 ): Promise<FastifyReply> {
   void reply.header('vary', 'accept');
-  linkNext(request, reply, page);
+  if (beside.has_more !== false) linkNext(request, reply, page);
   if (!prefersCsv(request.headers.accept)) {
-    return reply.send({ [name]: page.rows, next_cursor: page.nextCursor });
+    return reply.send({ [name]: page.rows, next_cursor: page.nextCursor, ...beside });
   }
   return reply.type('text/csv; charset=utf-8').send(csvOf(page.rows, Object.keys(row.shape)));
 }

@@ -6,6 +6,7 @@ export const scopes = {
   'read:persons': 'Read persons: their stage, traits, identities, transitions and accounts.',
   'read:carts': 'Read carts and their lines.',
   'read:orders': 'Read orders.',
+  'read:changes': 'Follow the change feed, which tells of stages, carts, orders and persons.',
   'read:settings': 'Read what a site is set to: its goals.',
   'write:settings': 'Change what a site is set to: its goals.',
   'read:contacts':

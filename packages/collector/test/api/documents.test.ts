@@ -57,7 +57,8 @@ test('every operation and every parameter says what it is for', () => {
 
 test('every operation shows an answer, and each problem it may answer', () => {
   for (const { path, operation } of operations()) {
-    expect(operation.responses['200']?.content?.['application/json']?.example, path).toBeDefined();
+    const content = operation.responses['200']?.content ?? {};
+    expect((content['application/json'] ?? content['text/event-stream'])?.example, path).toBeDefined();
     for (const [status, { content }] of Object.entries(operation.responses)) {
       if (Number(status) < 400) continue;
       expect(Object.keys(content?.['application/problem+json']?.examples ?? {}), path).not.toEqual([]);

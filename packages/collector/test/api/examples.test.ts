@@ -91,10 +91,11 @@ let site: TestSite;
 beforeAll(async () => {
   api = await startApi();
   site = await createSite(api.pool, {
-    scopes: ['read:stages', 'read:persons', 'read:carts', 'read:orders', 'read:settings'],
+    scopes: ['read:stages', 'read:persons', 'read:carts', 'read:orders', 'read:settings', 'read:changes'],
   });
   await api.pool.query('update store.sites set person_secret = $2 where site_id = $1', [site.siteId, secret]);
   await given(api, site, story, new Date('2026-11-20T12:00Z'));
+  await api.pool.query("update store.changes set recorded_at = '2026-11-20T12:00:01Z'"); // else of this run
 });
 afterAll(() => api.stop());
 
@@ -119,7 +120,8 @@ test('every example of the OpenAPI document is what its request answers', async 
   const documented: Record<string, unknown> = {};
   const answered: Record<string, unknown> = {};
   for (const [path, { get: operation }] of Object.entries(paths)) {
-    if (operation === undefined) continue;
+    // a stream never ends; changes.test.ts reads it
+    if (operation === undefined || 'text/event-stream' in operation.responses['200']!.content) continue;
     const { url, headers } = requestOf(path, operation);
     const isForPages = operation.security.some((way) => 'writeKey' in way);
     const answer = await api.get(url, isForPages ? site.writeKey : site.secretKey, headers);
