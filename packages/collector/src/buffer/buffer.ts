@@ -1,4 +1,5 @@
 import type { RejectReason } from '@milepost/shared';
+import type { SegmentCall } from '../ingest/segment/calls.ts';
 
 /** What ingest knows about a request and the body does not say. Stored beside the raw bytes. */
 export type Envelope = {
@@ -13,6 +14,8 @@ export type Envelope = {
   userAgent?: string;
   /** Came from a network of the site's own people; the address itself is kept nowhere. */
   isInternal?: true;
+  /** Came by Segment's HTTP API: by which route, and how the ids of calls begin that have none. */
+  segment?: { call: SegmentCall; fallbackId?: string };
   /** By index in the batch; absent means that every event was accepted. */
   rejected?: Record<number, { reason: RejectReason; detail?: string }>;
 };

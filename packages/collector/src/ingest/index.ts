@@ -5,6 +5,8 @@ import { Problem } from '../problems.ts';
 import { showRefusals } from './cors.ts';
 import { events } from './events.ts';
 import { rateLimitOf } from './rate-limit.ts';
+import { configuration } from './segment/configuration.ts';
+import { segment } from './segment/routes.ts';
 
 export type IngestOptions = {
   buffer: TouchpointBuffer;
@@ -35,4 +37,6 @@ export async function ingest(app: FastifyInstance, options: IngestOptions): Prom
   showRefusals(app);
   const rateLimit = await rateLimitOf(app, { requestsAMinute: options.rateLimit });
   await app.register(events, { buffer, metrics, rateLimit });
+  await app.register(segment, { buffer, metrics, rateLimit });
+  await app.register(configuration, { rateLimit });
 }

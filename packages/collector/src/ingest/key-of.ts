@@ -5,7 +5,8 @@ import { Problem, problemForNow } from '../problems.ts';
 const challenge = { 'www-authenticate': 'Bearer realm="milepost"' };
 
 /**
- * The key texts of a request's headers and address: `Authorization: Bearer`, the user name of HTTP Basic, `?k=`.
+ * The key texts of a request's headers and address: `Authorization: Bearer`, the user name of HTTP Basic, `?k=`, and
+ * `?writeKey=`, as RudderStack's beacons have it.
  * Clients may give one in several places at once, as long as they agree.
  */
 export function keyTextsOf(request: FastifyRequest): string[] {
@@ -20,13 +21,11 @@ export function keyTextsOf(request: FastifyRequest): string[] {
       if (name) texts.push(name);
     }
   }
-  const inAddress = (request.query as { k?: string | string[] }).k;
-  if (inAddress !== undefined) {
-    for (const text of [inAddress].flat()) {
-      if (text === '') continue;
-      refuseSecret(text, 'the address, where logs and histories keep it');
-      texts.push(text);
-    }
+  const { k, writeKey } = request.query as { k?: string | string[]; writeKey?: string | string[] };
+  for (const text of [k ?? [], writeKey ?? []].flat()) {
+    if (text === '') continue;
+    refuseSecret(text, 'the address, where logs and histories keep it');
+    texts.push(text);
   }
   return texts;
 }
@@ -92,7 +91,8 @@ export function requireIngest(key: Key, request: FastifyRequest): void {
   }
 }
 
-function refuseSecret(text: string, where: string): void {
+/** Throws where a secret key stands in a place that others can read. */
+export function refuseSecret(text: string, where: string): void {
   if (!text.startsWith('sk_')) return;
   throw new Problem(
     'secret-key-exposed',

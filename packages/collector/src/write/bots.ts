@@ -13,6 +13,11 @@ export type Origin = {
 const httpClient =
   /^(?:analytics|rudder|node|undici|axios|got|superagent|curl|wget|httpie|python|aiohttp|go-http|okhttp|java|apache-http|ruby|faraday|php|guzzle|dart|postman|insomnia|k6|autocannon|wrk|lightmyrequest)/i;
 
+/** Whether a user agent is that of a program, which tells nothing of a visitor. */
+export function isHttpClient(userAgent: string): boolean {
+  return httpClient.test(userAgent);
+}
+
 // No crawler reaches a page on somebody's own machine: a headless browser there is its owner's test.
 const ownMachine = /^https?:\/\/(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?:[:/?#]|$)/i;
 

@@ -67,7 +67,7 @@ function otherIdentities({ identities, traits, ...event }: Touchpoint): Record<s
     if (typeof value === 'string' && !isWorthlessId(value)) found.push(normalised(type, storable(value)));
   }
   if (found.length === 0) return null;
-  const byType: Record<string, string[]> = {};
+  const byType = Object.create(null) as Record<string, string[]>; // `constructor` is a type like any other
   for (const [type, value] of found.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))) {
     const values = (byType[type] ??= []);
     if (!values.includes(value)) values.push(value);

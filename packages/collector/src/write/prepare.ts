@@ -1,5 +1,6 @@
 import { readLosses, type Touchpoint, type UnjudgedBatch } from '@milepost/shared';
 import type { BufferEntry, Envelope } from '../buffer/buffer.ts';
+import { readCalls } from './calls.ts';
 import type { Reject } from './rejects.ts';
 import { type TouchpointRow, rowOf, sharedFactsOf } from './row.ts';
 
@@ -9,6 +10,12 @@ export type Loss = { siteId: number; receivedAt: number; reason: string; count: 
 /** What one request of the buffer asks to be stored. */
 export type Prepared = { rows: TouchpointRow[]; rejects: Reject[]; losses: Loss[] };
 
+/** The events of a request, as they came, and how one that was accepted becomes a row. */
+export type Reading = {
+  events: readonly unknown[];
+  rowAt: (event: unknown, index: number) => TouchpointRow;
+};
+
 /** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
 export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body'>): Prepared {
   const prepared: Prepared = { rows: [], rejects: [], losses: [] };
@@ -17,7 +24,7 @@ export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body
     batch = JSON.parse(
       Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(),
     ) as UnjudgedBatch;
-    if (!Array.isArray(batch.batch)) throw new TypeError('no batch');
+    if (!envelope.segment && !Array.isArray(batch.batch)) throw new TypeError('no batch');
   } catch (error) {
     // Ingest has read it before, so this is a fault of ours or of the disk; it must not stop what comes after.
     const event = Buffer.from(body).toString();
@@ -27,8 +34,10 @@ export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body
   const { siteId, receivedAt } = envelope;
   for (const [reason, count] of readLosses(batch.lost))
     prepared.losses.push({ siteId, receivedAt, reason, count });
-  const shared = sharedFactsOf(batch, envelope);
-  for (const [index, event] of batch.batch.entries()) {
+  const { events, rowAt } = envelope.segment
+    ? readCalls(batch, { ...envelope, segment: envelope.segment })
+    : readTouchpoints(batch, envelope);
+  for (const [index, event] of events.entries()) {
     const verdict = envelope.rejected?.[index];
     if (verdict) {
       const { ingestedBy } = envelope;
@@ -37,12 +46,17 @@ export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body
       continue;
     }
     try {
-      prepared.rows.push(rowOf(event as Touchpoint, envelope, shared));
+      prepared.rows.push(rowAt(event, index));
     } catch (error) {
       prepared.rejects.push({ ...unstorable(envelope, error), event: textOf(event), index });
     }
   }
   return prepared;
+}
+
+function readTouchpoints(batch: UnjudgedBatch, envelope: Envelope): Reading {
+  const shared = sharedFactsOf(batch, envelope);
+  return { events: batch.batch, rowAt: (event) => rowOf(event as Touchpoint, envelope, shared) };
 }
 
 /** The reject of a row that PostgreSQL refuses. */
