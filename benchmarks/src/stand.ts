@@ -105,10 +105,13 @@ async function openSites(pool: pg.Pool, file: string): Promise<BenchSite[]> {
   return sites;
 }
 
-/** Starts a collector on the stand's database. Resolves when it is ready for requests. */
-export async function startCollector(stand: Stand, { roles }: { roles: string }): Promise<Collector> {
+/** Starts a collector on the stand's database, `flags` being Node's own. Resolves when it is ready for requests. */
+export async function startCollector(
+  stand: Stand,
+  { roles, flags = [] }: { roles: string; flags?: readonly string[] },
+): Promise<Collector> {
   const port = await freePort();
-  const child = spawn(process.execPath, [cli, 'serve'], {
+  const child = spawn(process.execPath, [...flags, cli, 'serve'], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       ...process.env,

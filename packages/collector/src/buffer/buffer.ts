@@ -29,6 +29,8 @@ export type BufferEntry = {
   envelope: Envelope;
   /** The raw JSON after gunzip, never encoded again. */
   body: Uint8Array;
+  /** What `body` says, if whoever appended it had read it and the buffer still remembers. */
+  json?: unknown;
 };
 
 /** How much one `read` may give; at least one entry comes, however large it is. */
@@ -40,9 +42,10 @@ export type BufferDepth = { entries: number; bytes: number; oldestReceivedAt: nu
 export interface TouchpointBuffer {
   /**
    * Resolves once the entry survives `kill -9` and loss of power (fsync, one for all that wait).
-   * Rejects with `BufferFull` past the cap and `BufferUnavailable` when the disk refuses.
+   * Rejects with `BufferFull` past the cap and `BufferUnavailable` when the disk refuses. `json` is what `body` says:
+   * a reader that comes soon need not parse it again. It must not be changed any more.
    */
-  append(envelope: Envelope, body: Uint8Array): Promise<void>;
+  append(envelope: Envelope, body: Uint8Array, json?: unknown): Promise<void>;
   /** The oldest entries after `after` (from the start if null), in order of position. */
   read(after: Position | null, limits: ReadLimits): BufferEntry[];
   /** Forgets everything up to and including `position`. A crash may bring some back: harmless, the ids repeat. */

@@ -56,6 +56,21 @@ test('a read goes on after a position and keeps to its limits, but gives at leas
   expect(buffer.read(null, { maxEntries: 100, maxBytes: 1 })).toHaveLength(1);
 });
 
+test('what an entry says comes along with it while it is remembered, and the order is that of the appends', async () => {
+  await buffer.append(envelope(), Buffer.from('1'));
+  await buffer.append(envelope(), Buffer.from('2'), 2);
+  await buffer.append(envelope(), Buffer.from('3'), 3);
+  await buffer.append(envelope(), Buffer.from('4'));
+  const [first] = buffer.read(null, { maxEntries: 1, maxBytes: 1e9 });
+  const rest = buffer.read(first!.position, everything);
+  expect(rest.map(({ body, json }) => [Buffer.from(body).toString(), json])).toEqual([
+    ['2', 2],
+    ['3', 3],
+    ['4', undefined],
+  ]);
+  expect(texts(buffer)).toEqual(['1', '2', '3', '4']);
+});
+
 test('what is confirmed is forgotten, and positions go on growing after a restart', async () => {
   for (const text of ['a', 'b', 'c']) await buffer.append(envelope(), Buffer.from(text));
   const [, second, third] = buffer.read(null, everything);

@@ -13,6 +13,7 @@ import {
 import { lowDiskOf, syncFolder } from './disk.ts';
 import { decodeEntry, decodeKey, encodeKey, encodeValue, keyAfter } from './entry.ts';
 import { lockFolder } from './lock.ts';
+import { Remembered } from './remembered.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -40,7 +41,13 @@ export type LmdbBufferOptions = {
   onCommit?: (commit: { seconds: number; entries: number }) => void;
 };
 
-type Waiting = { key: Buffer; value: Buffer; resolve: () => void; reject: (error: Error) => void };
+type Waiting = {
+  key: Buffer;
+  value: Buffer;
+  entry: BufferEntry;
+  resolve: () => void;
+  reject: (error: Error) => void;
+};
 
 /** Opens the buffer in `folder`, as the last process left it: everything appended and not confirmed is there. */
 export async function openLmdbBuffer(options: LmdbBufferOptions): Promise<LmdbBuffer> {
@@ -69,6 +76,7 @@ class LmdbBuffer implements TouchpointBuffer {
   readonly #onCommit: LmdbBufferOptions['onCommit'];
   readonly #unlock: () => Promise<void>;
   readonly #listeners = new Set<() => void>();
+  readonly #remembered = new Remembered();
 
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -109,43 +117,51 @@ class LmdbBuffer implements TouchpointBuffer {
     }
   }
 
-  append(envelope: Envelope, body: Uint8Array): Promise<void> {
+  append(envelope: Envelope, body: Uint8Array, json?: unknown): Promise<void> {
     const value = encodeValue(envelope, body);
     const size = diskSize(value.length);
     const refusal = this.#refusalOf(size);
     if (refusal) return Promise.reject(refusal);
     this.#lastPosition += 1;
-    const key = encodeKey({
-      position: this.#lastPosition,
-      size: value.length,
-      receivedAt: envelope.receivedAt,
-    });
+    const position = this.#lastPosition;
+    const key = encodeKey({ position, size: value.length, receivedAt: envelope.receivedAt });
+    const entry = { position, envelope, body, json };
     this.#waitingBytes += size;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, value, resolve, reject });
+      this.#waiting.push({ key, value, entry, resolve, reject });
       this.#commitSoon();
     });
   }
 
-  read(after: Position | null, { maxEntries, maxBytes }: ReadLimits): BufferEntry[] {
-    const entries: BufferEntry[] = [];
-    let bytes = 0;
-    const start = keyAfter(Math.max(after ?? 0, this.#confirmUpTo));
-    // Keys first: a value is copied out of the map only once it is known to fit.
-    for (const key of this.#entries.getKeys({ start, limit: maxEntries })) {
-      const { position, size } = decodeKey(key);
-      if (entries.length > 0 && bytes + size > maxBytes) break;
-      const value = this.#entries.get(key);
-      if (value === undefined) continue;
-      bytes += size;
-      entries.push(decodeEntry(position, value));
+  read(after: Position | null, limits: ReadLimits): BufferEntry[] {
+    const reading = new Reading(limits);
+    let position = Math.max(after ?? 0, this.#confirmUpTo);
+    for (;;) {
+      const from = position;
+      for (let entry; (entry = this.#remembered.get(position + 1)); position += 1) {
+        if (!reading.hasRoomFor(entry.body.length)) return reading.entries;
+        reading.entries.push(entry);
+        this.#remembered.forget(entry.position);
+      }
+      // Keys first: a value is copied out of the map only once it is known to fit.
+      const limit = limits.maxEntries - reading.entries.length;
+      for (const key of this.#entries.getKeys({ start: keyAfter(position), limit })) {
+        const decoded = decodeKey(key);
+        if (this.#remembered.get(decoded.position)) break;
+        const value = this.#entries.get(key);
+        if (value === undefined) continue;
+        if (!reading.hasRoomFor(decoded.size)) return reading.entries;
+        position = decoded.position;
+        reading.entries.push(decodeEntry(position, value));
+      }
+      if (position === from) return reading.entries;
     }
-    return entries;
   }
 
   confirm(position: Position): Promise<void> {
     if (position <= this.#confirmUpTo) return Promise.resolve();
     this.#confirmUpTo = position;
+    this.#remembered.forgetUpTo(position);
     return new Promise((resolve, reject) => {
       this.#confirmations.push({ resolve, reject });
       this.#commitSoon();
@@ -254,7 +270,10 @@ class LmdbBuffer implements TouchpointBuffer {
     this.#entryCount += appends.length - removed;
     this.#bytes += appendedBytes - removedBytes;
     this.#onCommit?.({ seconds: (performance.now() - startedAt) / 1000, entries: appends.length });
-    for (const { resolve } of appends) resolve();
+    for (const { entry, resolve } of appends) {
+      this.#remembered.add(entry);
+      resolve();
+    }
     for (const { resolve } of confirmations) resolve();
     for (const { resolve } of checks) resolve();
     if (appends.length > 0) for (const listener of this.#listeners) listener();
@@ -271,6 +290,26 @@ class LmdbBuffer implements TouchpointBuffer {
     const taken = this.#waiting.slice(0, count);
     this.#waiting = this.#waiting.slice(count);
     return taken;
+  }
+}
+
+/** Entries read so far, within their limits. */
+class Reading {
+  readonly entries: BufferEntry[] = [];
+  readonly #limits: ReadLimits;
+  #bytes = 0;
+
+  constructor(limits: ReadLimits) {
+    this.#limits = limits;
+  }
+
+  /** Whether an entry of this size may come along, and counts it. */
+  hasRoomFor(size: number): boolean {
+    const { maxEntries, maxBytes } = this.#limits;
+    if (this.entries.length >= maxEntries) return false;
+    if (this.entries.length > 0 && this.#bytes + size > maxBytes) return false;
+    this.#bytes += size;
+    return true;
   }
 }
 

@@ -26,9 +26,13 @@ export type Admission = {
 };
 
 /** Resolves once the request is durable; throws the problem that tells the client to come back. */
-export async function append(buffer: TouchpointBuffer, envelope: Envelope, json: Uint8Array): Promise<void> {
+export async function append(
+  buffer: TouchpointBuffer,
+  envelope: Envelope,
+  { bytes, json }: { bytes: Uint8Array; json: unknown },
+): Promise<void> {
   try {
-    await buffer.append(envelope, json);
+    await buffer.append(envelope, bytes, json);
   } catch (error) {
     if (error instanceof BufferFull) {
       throw problemForNow(

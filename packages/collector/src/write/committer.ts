@@ -6,7 +6,7 @@ import { type Loss, refusedRow } from './prepare.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Reject } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
-import { type StoreCounts, type StoreOptions, type Way, storeRows } from './store.ts';
+import { type StoreCounts, type StoreOptions, type Way, commitRows } from './store.ts';
 
 /** What one commit of the writer did. */
 export type Commit = StoreCounts & { rejected: number; seconds: number };
@@ -34,15 +34,17 @@ export class Committer {
     this.#options = options;
   }
 
-  /** Resolves when everything is committed; rejects only if the signal aborts while PostgreSQL is away. */
-  async store(load: Load, lane: number): Promise<Commit> {
+  /**
+   * Resolves when everything is committed, which is not before `previous`; rejects only if the signal aborts while
+   * PostgreSQL is away.
+   */
+  async store(load: Load, previous: Promise<void> | undefined): Promise<Commit> {
     const { log, signal, onFailure } = this.#options;
     const startedAt = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       const way = this.#nextWay();
       try {
-        const counts = await this.#commit(load, lane, way);
-        this.#recent.add(load.rows);
+        const counts = await this.#commit(load, previous, way);
         return { ...counts, rejected: load.rejects.length, seconds: (performance.now() - startedAt) / 1_000 };
       } catch (error) {
         const remedy = remedyFor(error, way);
@@ -51,7 +53,7 @@ export class Committer {
           continue;
         }
         onFailure(error);
-        if (remedy === 'bisect' && load.rows.length > 0) return this.#bisect(load, lane, error);
+        if (remedy === 'bisect' && load.rows.length > 0) return this.#bisect(load, previous, error);
         signal.throwIfAborted();
         log.warn(
           { err: error, attempt, touchpoints: load.rows.length },
@@ -63,18 +65,22 @@ export class Committer {
   }
 
   /** Halves a refused load until the row is found that PostgreSQL cannot hold; that one becomes a reject. */
-  async #bisect({ rows, rejects, losses }: Load, lane: number, error: unknown): Promise<Commit> {
+  async #bisect(
+    { rows, rejects, losses }: Load,
+    previous: Promise<void> | undefined,
+    error: unknown,
+  ): Promise<Commit> {
     if (rows.length === 1) {
       this.#options.log.error(
         { err: error, touchpointId: rows[0]!.touchpointId },
         'PostgreSQL refuses a touchpoint',
       );
-      return this.store({ rows: [], rejects: [...rejects, refusedRow(rows[0]!, error)], losses }, lane);
+      return this.store({ rows: [], rejects: [...rejects, refusedRow(rows[0]!, error)], losses }, previous);
     }
     const middle = rows.length >> 1;
     // One after the other, so that a stream stays in order.
-    const first = await this.store({ rows: rows.slice(0, middle), rejects, losses }, lane);
-    return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [], losses: [] }, lane)]);
+    const first = await this.store({ rows: rows.slice(0, middle), rejects, losses }, previous);
+    return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [], losses: [] }, previous)]);
   }
 
   /** A repeat that was not remembered: where one came, more will, say of a browser that was offline. */
@@ -92,19 +98,32 @@ export class Committer {
     return 'copy';
   }
 
-  async #commit({ rows, rejects, losses }: Load, lane: number, way: Way): Promise<StoreCounts> {
-    const { fresh, repeats } = this.#recent.partOf(rows);
-    const options: StoreOptions = { origin: 'live', lane, rejects, losses, repeats, way };
+  async #commit(
+    { rows, rejects, losses }: Load,
+    previous: Promise<void> | undefined,
+    way: Way,
+  ): Promise<StoreCounts> {
     const client = await this.#options.pool.connect();
+    const { fresh, repeats } = this.#recent.partOf(rows);
+    const options: StoreOptions = {
+      origin: 'live',
+      lane: 0,
+      rejects,
+      losses,
+      repeats,
+      way,
+      before: () => previous,
+    };
     const { promise: lost, reject: lose } = Promise.withResolvers<never>();
     lost.catch(() => {}); // a connection may also be lost when nobody waits for it any more
     client.on('error', lose);
     try {
-      const counts = await Promise.race([transaction(client, fresh, options), lost]);
+      const counts = await Promise.race([commitRows(client, fresh, options), lost]);
       client.off('error', lose);
       client.release();
       return counts;
     } catch (error) {
+      this.#recent.forget(fresh);
       // PostgreSQL's own no leaves the connection sound; else it may be half dead, and a new one costs milliseconds.
       const isSound = remedyFor(error, way) !== 'retry' && (await isRolledBack(client));
       if (isSound) client.off('error', lose);
@@ -112,17 +131,6 @@ export class Committer {
       throw error;
     }
   }
-}
-
-async function transaction(
-  client: PoolClient,
-  rows: readonly TouchpointRow[],
-  options: StoreOptions,
-): Promise<StoreCounts> {
-  await client.query('begin');
-  const counts = await storeRows(client, rows, options);
-  await client.query('commit');
-  return counts;
 }
 
 async function isRolledBack(client: PoolClient): Promise<boolean> {

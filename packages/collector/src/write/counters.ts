@@ -1,6 +1,4 @@
-import type { ClientBase } from 'pg';
-
-/** Counts by site, UTC day and name, gathered before they are added to `store.counters` in one statement. */
+/** Counts by site, UTC day and name, gathered before they are added to `store.counters`. */
 export class Counts {
   readonly #values = new Map<string, number>();
 
@@ -10,25 +8,19 @@ export class Counts {
     this.#values.set(key, (this.#values.get(key) ?? 0) + value);
   }
 
-  /** Adds what was counted, within the caller's transaction. */
-  async store(client: ClientBase): Promise<void> {
-    if (this.#values.size === 0) return;
+  /** What adds the counts: one statement, or none where nothing was counted. Names are our own, and need no quoting. */
+  statements(): string[] {
+    if (this.#values.size === 0) return [];
     // One order for every writer, so that two never wait for each other's rows.
     const entries = [...this.#values].sort(([one], [other]) => (one < other ? -1 : 1));
-    const keys = entries.map(([key]) => key.split(' '));
-    await client.query({
-      name: 'milepost-store-counters',
-      text: `insert into store.counters as counters (site_id, day, name, value)
-        select site_id, day, name, value
-        from unnest($1::integer[], $2::date[], $3::text[], $4::bigint[]) as counted (site_id, day, name, value)
-        on conflict (site_id, day, name) do update set value = counters.value + excluded.value`,
-      values: [
-        keys.map(([siteId]) => Number(siteId)),
-        keys.map(([, day]) => day),
-        keys.map(([, , name]) => name),
-        entries.map(([, value]) => value),
-      ],
+    const values = entries.map(([key, value]) => {
+      const [siteId, day, name] = key.split(' ');
+      return `(${Number(siteId)}, '${day}', '${name}', ${value})`;
     });
+    return [
+      `insert into store.counters as counters (site_id, day, name, value) values ${values.join(', ')}
+       on conflict (site_id, day, name) do update set value = counters.value + excluded.value`,
+    ];
   }
 }
 

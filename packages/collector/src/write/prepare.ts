@@ -17,13 +17,12 @@ export type Reading = {
 };
 
 /** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
-export function prepare({ envelope, body }: Pick<BufferEntry, 'envelope' | 'body'>): Prepared {
+export function prepare({ envelope, body, json }: Pick<BufferEntry, 'envelope' | 'body' | 'json'>): Prepared {
   const prepared: Prepared = { rows: [], rejects: [], losses: [] };
   let batch: UnjudgedBatch;
   try {
-    batch = JSON.parse(
-      Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(),
-    ) as UnjudgedBatch;
+    batch = (json ??
+      JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())) as UnjudgedBatch;
     if (!envelope.segment && !Array.isArray(batch.batch)) throw new TypeError('no batch');
   } catch (error) {
     // Ingest has read it before, so this is a fault of ours or of the disk; it must not stop what comes after.

@@ -1,5 +1,5 @@
 import { finished } from 'node:stream/promises';
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { encodeRows, touchpointColumns } from './copy.ts';
 import { Counts, utcDayOf } from './counters.ts';
@@ -26,6 +26,8 @@ export type StoreOptions = {
   repeats?: readonly TouchpointRow[];
   /** Default `check`. */
   way?: Way;
+  /** What else the transaction does, once it is known what became of the rows. */
+  before?: (client: ClientBase, counts: StoreCounts) => Promise<void> | undefined;
 };
 
 /** What became of the rows and repeats; together they are all of them. */
@@ -71,36 +73,71 @@ group by new_rows.site_id`;
  * Stores rows exactly once, within the caller's transaction (one call a transaction): those whose id is known are
  * only counted, the others are handed to derive as one batch a site. A repeat of the whole transaction changes nothing.
  */
-export async function storeRows(
+export function storeRows(
   client: ClientBase,
   rows: readonly TouchpointRow[],
   options: StoreOptions,
 ): Promise<StoreCounts> {
-  const { rejects = [], repeats = [], losses = [] } = options;
+  return storeWithin(client, rows, options, { begin: [], commit: [] });
+}
+
+/**
+ * The same as a transaction of its own. It needs as few round trips as can be, for under load this process hears each
+ * answer of PostgreSQL only after some milliseconds of requests.
+ */
+export function commitRows(
+  client: ClientBase,
+  rows: readonly TouchpointRow[],
+  options: StoreOptions,
+): Promise<StoreCounts> {
+  return storeWithin(client, rows, options, { begin: ['begin'], commit: ['commit'] });
+}
+
+/** What goes along with the first and the last round trip. */
+type Ends = { begin: readonly string[]; commit: readonly string[] };
+
+async function storeWithin(
+  client: ClientBase,
+  rows: readonly TouchpointRow[],
+  options: StoreOptions,
+  { begin, commit }: Ends,
+): Promise<StoreCounts> {
+  const { rejects = [], repeats = [], losses = [], before } = options;
   const counts = new Counts();
+  const last: string[] = [];
   let stored = 0;
-  if (rows.length > 0) {
-    stored = await (options.way === 'copy' ? copyRows : insertRows)(client, rows, options, counts);
+  if (rows.length === 0) {
+    if (begin.length > 0) await client.query(begin.join('; '));
+  } else if (options.way === 'copy') {
+    const batchId = await takeBatchId(client);
+    const lines = () => encodeRows(rows, `\t${batchId}`);
+    await copy(client, [...begin, copyToTable], lines);
+    last.push(...batchStatements(rows, batchId, options), nextBatchId);
+    countWorthless(rows, counts);
+    stored = rows.length;
+  } else {
+    await copy(client, [...begin, createStage, copyToStage], () => encodeRows(rows));
+    stored = await insertStaged(client, rows, options, counts);
   }
   for (const { siteId, receivedAt } of repeats) counts.add(siteId, utcDayOf(receivedAt), 'duplicate', 1);
   for (const { siteId, receivedAt, reason, count } of losses) {
     counts.add(siteId, utcDayOf(receivedAt), `sdk_lost_${reason}`, count);
   }
   await storeRejected(client, rejects, counts);
+  await before?.(client, { stored, duplicates: rows.length - stored + repeats.length });
   // Last, since every writer waits for these few rows.
-  await counts.store(client);
+  last.push(...counts.statements(), ...commit);
+  if (last.length > 0) keepBatchId(client, await client.query(last.join('; ')));
   return { stored, duplicates: rows.length - stored + repeats.length };
 }
 
-/** Stores those rows that are new, and answers how many. */
-async function insertRows(
+/** Inserts those staged rows that are new, and answers how many. */
+async function insertStaged(
   client: ClientBase,
   rows: readonly TouchpointRow[],
   { lane, origin }: StoreOptions,
   counts: Counts,
 ): Promise<number> {
-  await client.query(createStage);
-  await copy(client, copyToStage, encodeRows(rows));
   const { rows: bySite } = await client.query<{ site_id: number; stored: number; worthless: number }>({
     name: 'milepost-store-rows',
     text: insertFromStage,
@@ -119,42 +156,56 @@ async function insertRows(
   return stored;
 }
 
-/** Stores rows that are all new, and answers how many. */
-async function copyRows(
-  client: ClientBase,
+/** The statement that hands rows just copied to derive; none where all are of bots or the site's own people. */
+function batchStatements(
   rows: readonly TouchpointRow[],
+  batchId: string,
   { lane, origin }: StoreOptions,
-  counts: Counts,
-): Promise<number> {
-  const { rows: next } = await client.query<{ batch_id: string }>(
-    `select nextval(pg_get_serial_sequence('store.batches', 'batch_id')) as batch_id`,
-  );
-  const batchId = next[0]!.batch_id;
-  await copy(client, copyToTable, encodeRows(rows, `\t${batchId}`));
-  const derived = rows.filter(
-    ({ botReason, internalReason }) => botReason === null && internalReason === null,
-  );
-  if (derived.length > 0) {
-    await client.query({
-      name: 'milepost-store-batch',
-      text: `insert into store.batches (site_id, batch_id, lane, origin, received_at, touchpoint_ids)
-        select stored.site_id, $1, $2, $3, $4, array_agg(stored.touchpoint_id)
-        from unnest($5::integer[], $6::uuid[]) as stored (site_id, touchpoint_id)
-        group by stored.site_id`,
-      values: [
-        batchId,
-        lane,
-        origin,
-        firstReceivedAt(rows),
-        arrayOf(derived, 'siteId'),
-        arrayOf(derived, 'touchpointId'),
-      ],
-    });
+): string[] {
+  const idsBySite = new Map<number, string[]>();
+  for (const { siteId, touchpointId, botReason, internalReason } of rows) {
+    if (botReason !== null || internalReason !== null) continue;
+    const ids = idsBySite.get(siteId);
+    if (ids === undefined) idsBySite.set(siteId, [touchpointId]);
+    else ids.push(touchpointId);
   }
+  if (idsBySite.size === 0) return [];
+  const first = firstReceivedAt(rows).toISOString();
+  // Numbers and UUIDs need no quoting.
+  const values = [...idsBySite].map(
+    ([siteId, ids]) => `(${siteId}, ${batchId}, ${lane}, '${origin}', '${first}', '{${ids.join(',')}}')`,
+  );
+  return [
+    `insert into store.batches (site_id, batch_id, lane, origin, received_at, touchpoint_ids) values ${values.join(', ')}`,
+  ];
+}
+
+function countWorthless(rows: readonly TouchpointRow[], counts: Counts): void {
   for (const { siteId, receivedAt, flags } of rows) {
     if (flags?.includes('worthless_id')) counts.add(siteId, utcDayOf(receivedAt), 'worthless_id', 1);
   }
-  return rows.length;
+}
+
+const nextBatchId = `select nextval(pg_get_serial_sequence('store.batches', 'batch_id')) as next_batch_id`;
+/** The number of each connection's next batch: it came with the answer to its last transaction. */
+const batchIds = new WeakMap<ClientBase, string>();
+
+async function takeBatchId(client: ClientBase): Promise<string> {
+  let batchId = batchIds.get(client);
+  if (batchId === undefined) {
+    keepBatchId(client, await client.query(nextBatchId));
+    batchId = batchIds.get(client)!;
+  }
+  batchIds.delete(client);
+  return batchId;
+}
+
+/** Several statements in one have several results; pg's types know only of one. */
+function keepBatchId(client: ClientBase, answered: QueryResult | QueryResult[]): void {
+  for (const { rows } of [answered].flat()) {
+    const row = rows[0] as { next_batch_id?: string } | undefined;
+    if (row?.next_batch_id !== undefined) batchIds.set(client, row.next_batch_id);
+  }
 }
 
 /** When the first of some rows came: triggers wait until what came before they fall due is derived. */
@@ -162,13 +213,10 @@ function firstReceivedAt(rows: readonly TouchpointRow[]): Date {
   return new Date(rows.reduce((first, { receivedAt }) => Math.min(first, receivedAt), Infinity));
 }
 
-/** An array's text; numbers and UUIDs need no quotes, and the driver would look at each. */
-function arrayOf(rows: readonly TouchpointRow[], key: 'siteId' | 'touchpointId'): string {
-  return `{${rows.map((row) => row[key]).join(',')}}`;
-}
-
-async function copy(client: ClientBase, statement: string, lines: Buffer): Promise<void> {
-  const stream = client.query(copyFrom(statement));
-  stream.end(lines);
-  await finished(stream);
+/** Copies lines; they are made while PostgreSQL gets ready. */
+async function copy(client: ClientBase, statements: readonly string[], lines: () => Buffer): Promise<void> {
+  const stream = client.query(copyFrom(statements.join('; ')));
+  const copied = finished(stream);
+  stream.end(lines());
+  await copied;
 }

@@ -2,7 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { BufferEntry, Position, TouchpointBuffer } from '../buffer/buffer.ts';
-import { type Commit, Committer, sumOf } from './committer.ts';
+import { type Commit, Committer } from './committer.ts';
 import { type Loss, prepare } from './prepare.ts';
 import type { Reject } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
@@ -14,8 +14,6 @@ export type WriterOptions = {
   /** Called after each commit that stored something; wakes derive. */
   onStored?: (commit: Commit) => void;
   metrics?: { committed(commit: Commit): void; failed(error: unknown): void };
-  /** Connections to write by (default 1). Each takes the touchpoints of its own identities, so these stay in order. */
-  lanes?: number;
 };
 
 export type Writer = {
@@ -26,21 +24,32 @@ export type Writer = {
 };
 
 /** The rows of some entries of the buffer, in order. */
-type Work = { rows: TouchpointRow[]; rejects: Reject[]; losses: Loss[]; entries: number; last: Position };
+type Work = {
+  rows: TouchpointRow[];
+  rejects: Reject[];
+  losses: Loss[];
+  entries: number;
+  bytes: number;
+  last: Position;
+};
 
 // More rows in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
 const rowsPerCommit = 2_000;
+/** Of bodies, whose rows take some times as much memory. */
+const bytesPerCommit = 8 * 1024 * 1024;
+const worksUnderWay = 2;
 const readLimits = { maxEntries: 200, maxBytes: 4 * 1024 * 1024 };
 /** Fewer rows than this wait for company until `lingerMs` after the last commit. */
 const fewRows = 500;
 const lingerMs = 25;
+/** So long the writer computes before requests get their turn. */
+const sliceMs = 5;
 /** So often the buffer is looked at even if no append was heard of. */
 const pollMs = 1_000;
 
 /** Carries touchpoints from the buffer to PostgreSQL, each exactly once, until it is stopped. */
 export function startWriter(options: WriterOptions): Writer {
   const { buffer, log, metrics } = options;
-  const lanes = options.lanes ?? 1;
   const stopping = new AbortController();
   const committer = new Committer({
     pool: options.pool,
@@ -59,7 +68,8 @@ export function startWriter(options: WriterOptions): Writer {
 
   /** Adds entries to the work until it is full. Requests get their turn in between: encoding is Node's own work. */
   async function fill(work: Work): Promise<void> {
-    for (let turn = 1; work.rows.length < rowsPerCommit; turn += 1) {
+    let sliceEnd = performance.now() + sliceMs;
+    while (work.rows.length < rowsPerCommit && work.bytes < bytesPerCommit) {
       if (unread.length === 0) {
         unread = buffer.read(lastRead, readLimits);
         if (unread.length === 0) return;
@@ -71,28 +81,12 @@ export function startWriter(options: WriterOptions): Writer {
       work.rejects.push(...rejects);
       work.losses.push(...losses);
       work.entries += 1;
+      work.bytes += entry.body.length;
       work.last = entry.position;
-      if (turn % 8 === 0) await setImmediate();
+      if (performance.now() < sliceEnd) continue;
+      await setImmediate();
+      sliceEnd = performance.now() + sliceMs;
     }
-  }
-
-  /** An identity's touchpoints all go by one lane, and a lane ends before the next work begins: they stay in order. */
-  async function store({ rows, rejects, losses }: Work): Promise<Commit> {
-    const loads = Array.from({ length: lanes }, (_, lane) => ({
-      rows:
-        lanes === 1
-          ? rows
-          : rows.filter(({ identityId }) => Number.parseInt(identityId.slice(0, 4), 16) % lanes === lane),
-      rejects: lane === 0 ? rejects : [],
-      losses: lane === 0 ? losses : [],
-    }));
-    const outcomes = await Promise.allSettled(loads.map((load, lane) => committer.store(load, lane)));
-    const commits: Commit[] = [];
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      commits.push(outcome.value);
-    }
-    return sumOf(commits);
   }
 
   async function confirm(work: Work, commit: Commit): Promise<void> {
@@ -110,36 +104,55 @@ export function startWriter(options: WriterOptions): Writer {
     waiting = waiting.filter(({ until }) => until > confirmedEntries);
   }
 
-  /** One turn: stores the work, and encodes the next while PostgreSQL is busy with it. */
-  async function turn(work: Work): Promise<Work> {
+  /** Waits until there is work, and for a moment more if it is little. */
+  async function gather(work: Work): Promise<void> {
     await fill(work);
     if (work.entries === 0) {
       await Promise.race([appended.promise, sleep(pollMs, undefined, { ref: false })]);
       appended = Promise.withResolvers();
-      return work;
+      await fill(work);
     }
     const lingering = lastCommitAt + lingerMs - performance.now();
-    if (work.rows.length < fewRows && lingering > 0 && waiting.length === 0) {
+    if (work.entries > 0 && work.rows.length < fewRows && lingering > 0 && waiting.length === 0) {
       await sleep(lingering);
       await fill(work);
     }
-    const next = emptyWork();
-    const [commit] = await Promise.all([store(work), fill(next).catch(() => {})]); // a failed read is met again
-    await confirm(work, commit);
-    return next;
   }
 
+  /** Stores the work, after the one before it; rejects only if the writer is stopped before. */
+  async function carry(work: Work, previous: Promise<void> | undefined): Promise<void> {
+    const commit = await committer.store(work, previous);
+    await previous;
+    await confirm(work, commit);
+  }
+
+  /**
+   * Two works are under way at a time, by two connections: while one is committed, PostgreSQL takes in the next. Their
+   * commits are in order. Little work waits for what is under way, and grows meanwhile.
+   */
   async function run(): Promise<void> {
+    const underWay: Promise<void>[] = [];
     let work = emptyWork();
     while (!stopping.signal.aborted) {
       try {
-        work = await turn(work);
+        await gather(work);
+        while (underWay.length >= (work.rows.length < fewRows ? 1 : worksUnderWay)) {
+          await underWay.shift();
+          await fill(work);
+        }
       } catch (error) {
-        if (stopping.signal.aborted) return;
+        if (stopping.signal.aborted) break;
         log.error({ err: error }, 'the writer stumbled; going on');
         await sleep(pollMs, undefined, { ref: false });
+        continue;
       }
+      if (work.entries === 0) continue;
+      const carried = carry(work, underWay.at(-1));
+      carried.catch(() => {}); // it is awaited when its turn comes
+      underWay.push(carried);
+      work = emptyWork();
     }
+    await Promise.allSettled(underWay);
   }
 
   const running = run();
@@ -166,5 +179,5 @@ export function startWriter(options: WriterOptions): Writer {
 }
 
 function emptyWork(): Work {
-  return { rows: [], rejects: [], losses: [], entries: 0, last: -1 };
+  return { rows: [], rejects: [], losses: [], entries: 0, bytes: 0, last: -1 };
 }

@@ -56,26 +56,17 @@ async function countOf(siteId: number, pool = db.pool): Promise<number> {
   return rows[0]!.count;
 }
 
-test.each([{ lanes: 1 }, { lanes: 2 }])(
-  'what was buffered is stored and forgotten, by $lanes lanes',
-  async ({ lanes }) => {
-    const { siteId } = await createSite(db.pool);
-    for (let request = 0; request < 30; request += 1) await append(siteId, events(100));
-    let stored = 0;
-    const writer = startWriter({
-      buffer,
-      pool: db.pool,
-      log,
-      lanes,
-      onStored: (commit) => (stored += commit.stored),
-    });
-    await writer.drain();
-    expect(await countOf(siteId)).toBe(3_000);
-    await append(siteId, events(5));
-    await writer.stop();
-    expect([stored, await countOf(siteId), buffer.depth().entries]).toEqual([3_005, 3_005, 0]);
-  },
-);
+test('what was buffered is stored and forgotten', async () => {
+  const { siteId } = await createSite(db.pool);
+  for (let request = 0; request < 30; request += 1) await append(siteId, events(100));
+  let stored = 0;
+  const writer = startWriter({ buffer, pool: db.pool, log, onStored: (commit) => (stored += commit.stored) });
+  await writer.drain();
+  expect(await countOf(siteId)).toBe(3_000);
+  await append(siteId, events(5));
+  await writer.stop();
+  expect([stored, await countOf(siteId), buffer.depth().entries]).toEqual([3_005, 3_005, 0]);
+});
 
 test('an entry that comes again after a crash changes nothing', async () => {
   const { siteId } = await createSite(db.pool);

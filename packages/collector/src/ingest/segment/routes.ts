@@ -92,7 +92,7 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
       ...senderOf({ isTrusted, site: key.site }, request),
     };
     if (rejectedCount > 0) envelope.rejected = rejected;
-    await append(buffer, envelope, json);
+    await append(buffer, envelope, { bytes: json, json: body });
   }
   metrics.accepted.inc(batch.calls.length - rejectedCount);
   for (const { reason } of Object.values(rejected)) metrics.rejected.inc({ reason });
