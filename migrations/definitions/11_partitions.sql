@@ -71,3 +71,47 @@ end
 $$;
 comment on function store.make_partitions(timestamptz) is
   'Makes the monthly partitions from the month before `now` to 3 months after it that are missing; answers how many.';
+
+-- Drops the partitions of months that every site with rows in them has dropped. What is kept of those moves to the default
+-- partition. A partition that is being read is left for the next time.
+create or replace function store.drop_old_partitions() returns integer
+language plpgsql
+set timezone = 'UTC' set lock_timeout = '2s' set enable_seqscan = on
+as $$
+declare
+  partition record;
+  is_wanted boolean;
+  dropped integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('milepost.partitions'));
+  for partition in
+    select pg_class.oid::regclass as place, pg_class.relname,
+      to_date(right(pg_class.relname, 7), 'YYYY_MM') + interval '1 month' as upper_bound
+    from pg_inherits
+    join pg_class on pg_class.oid = pg_inherits.inhrelid
+    where pg_inherits.inhparent = 'store.touchpoints'::regclass and pg_class.relname ~ '^touchpoints_\d{4}_\d\d$'
+    order by pg_class.relname
+  loop
+    continue when partition.upper_bound > (select max(sites.retained_from) from store.sites);
+    execute format(
+      'select exists (
+         select from store.sites
+         where sites.retained_from < $1 and exists (select from %s as rows where rows.site_id = sites.site_id)
+       )', partition.place)
+    into is_wanted using partition.upper_bound::timestamptz;
+    continue when is_wanted;
+    begin
+      execute format('alter table store.touchpoints detach partition %s', partition.place);
+      execute format('insert into store.touchpoints_default select * from store.%I', partition.relname);
+      execute format('drop table store.%I', partition.relname);
+      dropped := dropped + 1;
+    exception when lock_not_available then
+      null;
+    end;
+  end loop;
+  return dropped;
+end
+$$;
+comment on function store.drop_old_partitions() is
+  'Drops the monthly partitions that no site keeps whole any more; answers how many. What is left of them moves.';
+drop function if exists store.drop_empty_partitions(timestamptz);

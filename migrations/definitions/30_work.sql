@@ -37,7 +37,8 @@ begin
     model_name text not null,
     model_version integer not null,
     goals jsonb not null,
-    as_of timestamptz not null
+    as_of timestamptz not null,
+    retained_from timestamptz not null -- what happened before it was dropped
   ) on commit preserve rows;
 
   -- The touchpoints at hand: new ones, and the older ones of whoever is replayed.
@@ -101,6 +102,7 @@ begin
     -- which everything is done again; without one, from the beginning.
     from_at timestamptz not null default '-infinity',
     has_base boolean not null default false,
+    is_base_retained boolean not null default false, -- it is what retention kept, with nothing left before it
     base_valid_from timestamptz not null default '-infinity',
     base_at timestamptz not null default '-infinity',
     base_sequence bigint not null default 0,
@@ -336,7 +338,7 @@ begin
     sites.currency, sites.own_hosts || sites.excluded_referrers, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
     sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
     sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version, sites.goals,
-    coalesce(clocks.as_of, '-infinity')
+    coalesce(clocks.as_of, '-infinity'), sites.retained_from
   from sites
   left join clocks on clocks.site_id = sites.site_id
   where sites.site_id = any (load_work_sites.sites)
@@ -437,12 +439,17 @@ create or replace function store.choose_bases() returns void
 language plpgsql
 as $$
 begin
+  if exists (select from work_sites where work_sites.retained_from > '-infinity') then
+    perform store.bring_retained_bases();
+  end if;
+
   update work_persons
-  set has_base = found.is_found, base_valid_from = found.valid_from, base_at = found.last_seen_at,
+  set has_base = found.is_found, is_base_retained = found.is_retained, base_valid_from = found.valid_from, base_at = found.last_seen_at,
     base_sequence = found.last_sequence, base_touchpoint_id = found.last_touchpoint_id,
     base_transition_count = found.transition_count
   from (
     select marked.site_id, marked.person_id, bases.last_seen_at is not null as is_found,
+      coalesce(bases.is_retained, false) as is_retained,
       coalesce(bases.valid_from, '-infinity') as valid_from, coalesce(bases.last_seen_at, '-infinity') as last_seen_at,
       coalesce(bases.last_sequence, 0) as last_sequence,
       coalesce(bases.last_touchpoint_id, '00000000-0000-0000-0000-000000000000') as last_touchpoint_id,
@@ -450,10 +457,10 @@ begin
     from work_persons as marked
     left join lateral (
       select checkpoints.valid_from, checkpoints.last_seen_at, checkpoints.last_sequence, checkpoints.last_touchpoint_id,
-        checkpoints.transition_count
+        checkpoints.transition_count, checkpoints.is_retained
       from checkpoints
       where checkpoints.site_id = marked.site_id and checkpoints.person_id = marked.person_id
-        and checkpoints.last_seen_at < marked.from_at and checkpoints.valid_from < marked.from_at
+        and ((checkpoints.last_seen_at < marked.from_at and checkpoints.valid_from < marked.from_at) or checkpoints.is_retained)
       order by checkpoints.last_seen_at desc, checkpoints.last_sequence desc, checkpoints.last_touchpoint_id desc
       limit 1
     ) as bases on true
@@ -521,7 +528,8 @@ begin
     owned.session_at, owned.session_sequence, owned.session_id
   from (
     select work_persons.site_id, identities.identity_id,
-      case when work_persons.has_base then least(work_persons.base_at, coalesce(sessions.started_at, work_persons.from_at))
+      -- of what retention kept everything is looked at, which is little
+      case when work_persons.has_base and not work_persons.is_base_retained then least(work_persons.base_at, coalesce(sessions.started_at, work_persons.from_at))
         else '-infinity' end as load_from,
       coalesce(sessions.started_at, '-infinity') as session_at,
       coalesce(sessions.started_sequence, 0) as session_sequence,

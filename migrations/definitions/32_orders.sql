@@ -381,12 +381,17 @@ begin
     campaign = placed.campaign, device = placed.device
   from (
     select
-      orders.site_id, orders.order_id, belonging.session_id,
-      (coalesce(belonging.started_at, orders.occurred_at) at time zone work_sites.time_zone)::date as day,
-      case when belonging.session_id is not null then belonging.channel
+      orders.site_id, orders.order_id,
+      case when retained.order_id is not null then retained.session_id else belonging.session_id end as session_id,
+      case when retained.order_id is not null then retained.day
+      else (coalesce(belonging.started_at, orders.occurred_at) at time zone work_sites.time_zone)::date end as day,
+      case when retained.order_id is not null then retained.channel
+      when belonging.session_id is not null then belonging.channel
       else coalesce(store.offline_channel_of(orders.source), 'Unassigned') end as channel,
-      belonging.source, belonging.campaign,
-      case when belonging.session_id is null then 'none' else belonging.device end as device
+      case when retained.order_id is not null then retained.utm_source else belonging.source end as source,
+      case when retained.order_id is not null then retained.campaign else belonging.campaign end as campaign,
+      case when retained.order_id is not null then retained.device
+      when belonging.session_id is null then 'none' else belonging.device end as device
     from work_orders
     join orders on orders.site_id = work_orders.site_id and orders.order_id = work_orders.order_id
     join work_sites on work_sites.site_id = orders.site_id
@@ -418,6 +423,14 @@ begin
       order by happened.choice
       limit 1
     ) as belonging on true
+    -- of an order before the cut its session is gone
+    left join lateral (
+      select retained_orders.*
+      from store.retained_orders
+      where coalesce(orders.visitor_at, orders.occurred_at) < work_sites.retained_from
+        and retained_orders.site_id = orders.site_id and retained_orders.order_id = orders.order_id
+      offset 0
+    ) as retained on true
   ) as placed
   where orders.site_id = placed.site_id and orders.order_id = placed.order_id
     and (orders.session_id, orders.day, orders.channel, orders.utm_source, orders.campaign, orders.device)

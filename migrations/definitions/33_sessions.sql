@@ -51,6 +51,8 @@ begin
       limit 1
     ) as sessions
     where not work_identities.is_replayed
+    union all
+    select retained.* from store.retained_sessions_at_hand() as retained
   ),
 
   placed as (
@@ -76,7 +78,7 @@ begin
     join work_sites on work_sites.site_id = work_identities.site_id
     left join last_sessions
       on last_sessions.site_id = work_identities.site_id and last_sessions.identity_id = work_identities.identity_id
-    where work_touchpoints.in_session
+    where work_touchpoints.in_session and work_touchpoints.occurred_at >= work_sites.retained_from
       and case when work_identities.is_replayed
         then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
           >= (work_identities.session_at, work_identities.session_sequence, work_identities.session_id)

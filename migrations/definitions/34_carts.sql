@@ -24,6 +24,8 @@ begin
         else work_touchpoints.is_new end
       and store.opens_cart(work_touchpoints.name, store.items_of(work_touchpoints.properties))
       and store.text_of(work_touchpoints.properties -> 'cart_id') is not null
+    union all
+    select retained.* from store.retained_openings() as retained
   ),
 
   holders as (
@@ -42,8 +44,9 @@ begin
         select cart_holders.ctid as place, cart_holders.site_id, cart_holders.cart_id, cart_holders.person_id
         from cart_holders
         where cart_holders.site_id = work_persons.site_id and cart_holders.person_id = work_persons.person_id
-          and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+          and (work_persons.is_base_retained
+            or (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+              > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id))
         offset 0
       ) as held
       left join holders
@@ -64,8 +67,9 @@ begin
       when exists (
         select from work_persons
         where work_persons.site_id = excluded.site_id and work_persons.person_id = excluded.person_id and work_persons.is_replayed
-          and (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+          and (work_persons.is_base_retained
+            or (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
+              > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id))
       ) then cart_holders.first_touchpoint_id <> excluded.first_touchpoint_id
       else (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
         > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)

@@ -335,7 +335,9 @@ begin
       select stage_transitions.ctid as place
       from stage_transitions
       where stage_transitions.site_id = work_persons.site_id and stage_transitions.person_id = work_persons.person_id
-        and stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0)
+        and (stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0)
+          -- numbers that somebody had alone, before it turned out that there was more of them before
+          or (work_persons.is_base_retained and stage_transitions.transition_number <= work_persons.base_transition_count))
       offset 0
     ) as known
     where work_persons.is_replayed

@@ -159,8 +159,9 @@ begin
       on work_touchpoints.site_id = work_persons.site_id and work_touchpoints.person_id = work_persons.person_id
     where work_touchpoints.membership is not null
       and case when work_persons.is_replayed
-        then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        then work_persons.is_base_retained -- retention keeps every such call
+          or (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
         else work_touchpoints.is_new end
   ),
 
@@ -171,7 +172,8 @@ begin
       from work_persons
       left join (select distinct calls.site_id, calls.person_id from calls) as callers
         on callers.site_id = work_persons.site_id and callers.person_id = work_persons.person_id
-      where work_persons.has_base or (callers.person_id is not null and not work_persons.is_replayed)
+      where (work_persons.has_base and not work_persons.is_base_retained)
+        or (callers.person_id is not null and not work_persons.is_replayed)
     ) as at_hand
     cross join lateral (
       select array_agg(
@@ -225,8 +227,9 @@ begin
       select account_members.ctid as place, account_members.account_id, account_members.from_touchpoint_id
       from account_members
       where account_members.site_id = work_persons.site_id and account_members.person_id = work_persons.person_id
-        and (account_members.from_at, account_members.from_sequence, account_members.from_touchpoint_id)
-          > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)
+        and (work_persons.is_base_retained
+          or (account_members.from_at, account_members.from_sequence, account_members.from_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id))
       offset 0
     ) as known
     where work_persons.is_replayed

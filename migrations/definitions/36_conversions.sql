@@ -123,6 +123,7 @@ begin
       ) end as properties
     ) as said
     where work_touchpoints.is_activity and work_goals.event_name not in ('purchase', 'subscription_started')
+      and work_touchpoints.occurred_at >= work_sites.retained_from
       and (work_goals.condition is null or store.matches(work_goals.condition, said.properties))
   ) as reached
   cross join lateral store.belonging_session(
@@ -178,7 +179,8 @@ begin
         and (work_goals.condition is null or store.matches(work_goals.condition, touchpoints.properties))
     ) as saying
   ) as told
-  where work_goals.event_name in ('purchase', 'subscription_started') and told.touchpoint_count > 0;
+  where work_goals.event_name in ('purchase', 'subscription_started') and told.touchpoint_count > 0
+    and orders.occurred_at >= (select work_sites.retained_from from work_sites where work_sites.site_id = orders.site_id);
 end
 $$;
 

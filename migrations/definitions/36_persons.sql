@@ -100,7 +100,7 @@ begin
     -- Of whom is replayed from a checkpoint on, what it says.
     bases as materialized (
       select work_persons.site_id, work_persons.person_id, kept.entered_stages, kept.product_seen_at, kept.first_channel,
-        kept.traits, kept.valid_from
+        kept.traits, kept.valid_from, kept.first_seen_at
       from work_persons
       cross join lateral (
         select checkpoints.*
@@ -124,7 +124,8 @@ begin
       ) end,
       browsing.product_seen_at,
       coalesce(seen.touchpoint_count, 0) + case when work_persons.is_replayed then 0 else coalesce(persons.unkept_count, 0) end,
-      case when work_persons.is_replayed and not work_persons.has_base then seen.first_seen_at
+      case when bases.first_seen_at is not null then bases.first_seen_at
+        when work_persons.is_replayed and not work_persons.has_base then seen.first_seen_at
         else coalesce(persons.first_seen_at, seen.first_seen_at) end,
       coalesce((seen.last_key).at, case when work_persons.has_base then work_persons.base_at else persons.last_seen_at end),
       coalesce((seen.last_key).sequence,
@@ -202,7 +203,8 @@ begin
       ) as next_due_at
     ) as due
     where seen.person_id is not null
-      or (persons.person_id is not null and (work_persons.has_base or not work_persons.is_replayed))
+      or work_persons.has_base
+      or (persons.person_id is not null and not work_persons.is_replayed)
     on conflict (site_id, person_id) do update set
       user_id = excluded.user_id, product_seen_at = excluded.product_seen_at, unkept_count = excluded.unkept_count,
       first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,

@@ -79,6 +79,14 @@ declare
     select work_sites.site_id from work_sites where work_sites.goals @> '[{"name": "purchase", "is_primary": true}]');
   goal_sites integer[] := coalesce(store.sites_with_goals(), '{}');
 begin
+  -- What happened on days before the cut is gone: they are as they were.
+  if exists (select from work_sites where work_sites.retained_from > '-infinity') then
+    delete from work_days
+    using work_sites
+    where work_sites.site_id = work_days.site_id and work_sites.retained_from > '-infinity'
+      and work_days.day < store.first_open_day(work_sites.retained_from, work_sites.time_zone);
+  end if;
+
   insert into work_day_parts
   with parts as (
     select

@@ -54,8 +54,8 @@ begin
       stage_transitions.seconds_in_from_stage
     from stage_transitions
     where stage_transitions.site_id = standings.site_id and stage_transitions.person_id = standings.person_id
-      and stage_transitions.transition_number
-        > (work_stages.machine).transition_count - cardinality((work_stages.machine).moves)
+      and (work_persons.is_base_retained or stage_transitions.transition_number
+        > (work_stages.machine).transition_count - cardinality((work_stages.machine).moves))
     offset 0
   ) as transitions
   where work_persons.is_replayed;
@@ -72,6 +72,7 @@ begin
   select 1, work_stages.site_id, work_stages.person_id, persons.first_channel, persons.stage, persons.furthest,
     persons.entered_stages
   from work_stages
+  join work_persons on work_persons.site_id = work_stages.site_id and work_persons.person_id = work_stages.person_id
   left join work_standings as before
     on before.site_id = work_stages.site_id and before.person_id = work_stages.person_id
   cross join lateral (
@@ -80,7 +81,8 @@ begin
     where persons.site_id = work_stages.site_id and persons.person_id = work_stages.person_id
     offset 0
   ) as persons
-  where (before.person_id is not null or cardinality((work_stages.machine).moves) > 0) and persons.stage is not null;
+  where (before.person_id is not null or work_persons.is_replayed or cardinality((work_stages.machine).moves) > 0)
+    and persons.stage is not null;
 
   insert into work_moves
   select 1, work_stages.site_id, standings.channel, move.moved_at, model_machines.stages[move.from_stage],

@@ -34,7 +34,8 @@ begin
   insert into work_persons_before
   select at_hand.site_id, at_hand.person_id, persons.user_id, persons.traits, persons.last_seen_at, transitions.told
   from (
-    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed, work_persons.base_transition_count
+    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed,
+      case when work_persons.is_base_retained then 0 else work_persons.base_transition_count end as base_transition_count
     from work_persons
     where work_persons.is_replayed
     union all

@@ -247,6 +247,12 @@ begin
   set model_name = model_changes.model_name, model_version = model_changes.model_version, triggers_from = now()
   from store.model_changes
   where sites.site_id = site and model_changes.site_id = site;
+  -- They know of states of the old version.
+  delete from checkpoints where checkpoints.site_id = site;
+  -- Which stages somebody was ever in before the cut is kept by their names: who has those under the new version is made anew.
+  if exists (select from store.sites where sites.site_id = site and sites.retained_from > '-infinity') then
+    perform store.ask_rederivation(site, '{}');
+  end if;
   perform store.load_changing_site(site);
   perform store.rank_accounts(site);
   perform store.drop_model_change(site);

@@ -358,6 +358,11 @@ begin
   with said as (
     select mentions.identity_id, mentions.mention from rebuild.mentions where mentions.site_id = site
     union
+    select retained_persons.identity_id, hashtextextended('cart ' || (held.cart ->> 'cart_id'), 0)
+    from store.retained_persons
+    cross join lateral jsonb_array_elements(retained_persons.cart_ids) as held (cart)
+    where retained_persons.site_id = site
+    union
     select identities.identity_id, hashtextextended(identities.identity_id::text, 0)
     from rebuild.identities
     where identities.site_id = site
@@ -583,6 +588,7 @@ begin
   ) as counted
   where accounts.site_id = site and accounts.account_id = counted.account_id;
   perform store.rank_accounts(site);
+  perform store.add_retained_sums(site);
 end
 $$;
 

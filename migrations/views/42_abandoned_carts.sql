@@ -15,7 +15,7 @@ select
   carts.abandoned_at,
   case when carts.furthest_step >= 2 then 'checkout' else 'cart' end as tier,
   (array['cart', 'checkout', 'shipping', 'payment'])[carts.furthest_step] as furthest_step,
-  opening.channel,
+  coalesce(retained_carts.channel, opening.channel) as channel,
   carts.recovery_url,
   carts.item_count
 from store.carts
@@ -25,6 +25,7 @@ left join lateral (
   from journey.touchpoints
   where touchpoints.site_id = carts.site_id and touchpoints.touchpoint_id = carts.cart_key
 ) as opening on true
+left join store.retained_carts on retained_carts.site_id = carts.site_id and retained_carts.cart_key = carts.cart_key
 where carts.state = 'abandoned';
 
 comment on view journey.abandoned_carts is

@@ -6,6 +6,7 @@ export const rejectReasons = [
   'no_identity',
   'bad_time',
   'too_old',
+  'before_retention',
   'too_large',
   'source_not_allowed',
   'consent_denied',

@@ -9,6 +9,7 @@ const options: JudgeOptions = {
   receivedAt,
   sentAt: null,
   oldestLive: Date.UTC(2024, 11, 5, 12),
+  retainedFrom: -Infinity,
   consentRequired: false,
 };
 const fit = { id: 'a', name: 'page_view', anonymous_id: 'ada', occurred_at: '2026-01-05T11:00:00.000Z' };
@@ -78,6 +79,13 @@ test.each([
   { event: { ...fit, properties: { text: 'x'.repeat(128 * 1024) } }, reason: 'too_large' },
 ])('rejects $event as $reason', ({ event, reason, detail }) => {
   expect(judge(event, options)).toMatchObject({ ok: false, reason, ...(detail ? { detail } : {}) });
+});
+
+test('what happened before what the site keeps is refused, from whoever and however old a touchpoint may be', () => {
+  const retained = { ...options, oldestLive: null, isTrusted: true, retainedFrom: Date.UTC(2025, 0, 1) };
+  const event = { ...fit, occurred_at: '2024-12-31T23:59:59.999Z' };
+  expect(judge(event, retained)).toMatchObject({ ok: false, reason: 'before_retention' });
+  expect(judge({ ...fit, occurred_at: '2025-01-01T00:00:00Z' }, retained)).toEqual({ ok: true });
 });
 
 test('a secret key may speak for store, phone and support, and of any age when importing', () => {

@@ -16,6 +16,8 @@ export type JudgeOptions = {
   sentAt: number | null;
   /** Touchpoints that happened before are `too_old`; null for imports, which may be of any age. */
   oldestLive: number | null;
+  /** What happened before this instant the site has dropped already: it is `before_retention`; -Infinity for none. */
+  retainedFrom: number;
   consentRequired: boolean;
   /** The context that the batch shares; it may hold the consent. */
   sharedContext?: { readonly consent?: unknown } | null | undefined;
@@ -49,9 +51,13 @@ export function judge(event: unknown, options: JudgeOptions): Verdict {
 
   const clientTime = readTime(event.occurred_at);
   if (clientTime === null) return rejected('bad_time', '/occurred_at: no readable time');
-  if (options.oldestLive !== null) {
-    const { sentAt, receivedAt } = options;
-    if (occurredAtOf({ clientTime, sentAt, receivedAt }) < options.oldestLive) {
+  if (options.oldestLive !== null || options.retainedFrom !== -Infinity) {
+    const { sentAt, receivedAt, oldestLive, retainedFrom } = options;
+    const occurredAt = occurredAtOf({ clientTime, sentAt, receivedAt });
+    if (occurredAt < retainedFrom) {
+      return rejected('before_retention', '/occurred_at: from before what the site keeps');
+    }
+    if (oldestLive !== null && occurredAt < oldestLive) {
       return rejected('too_old', '/occurred_at: older than the site accepts; import it instead');
     }
   }

@@ -196,6 +196,6 @@ export async function storedSettings(
 
 function selected(column: (typeof columns)[number]): string {
   const form = isSettingName(column) ? settingOf(column).form.name : undefined;
-  if (form === 'duration') return `${column}::text`;
+  if (form === 'duration' || form === 'duration or off') return `${column}::text`;
   return form === 'durations' ? `${column}::text[]` : column;
 }

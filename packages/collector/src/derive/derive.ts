@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { sweepDeletedSites } from '../database/sites.ts';
 import { fireTriggers, type SilentCollector, silentCollectors } from '../triggers/firing.ts';
+import { type Cut, keepRetention } from './retention.ts';
 import { openSession } from './session.ts';
 
 /**
@@ -129,21 +130,22 @@ export class Deriver {
   }
 
   /**
-   * Makes the partitions of the months ahead; drops changes, rejected events and counts that are older than their site keeps
-   * them, and what has come for deleted sites.
+   * Makes the partitions of the months ahead; drops changes, rejected events, counts and touchpoints that are older than
+   * their site keeps them, and what has come for deleted sites. Resolves to the touchpoints that were dropped.
    */
-  async keepHouse(): Promise<void> {
-    await this.#client.query('select store.make_partitions(now())');
+  async keepHouse(now = new Date()): Promise<Cut[]> {
+    await this.#client.query('select store.make_partitions($1)', [now]);
     await sweepDeletedSites(this.#client);
     for (const drop of ['drop_old_changes', 'drop_old_rejects']) {
       for (let dropped = 1; dropped > 0;) {
         const { rows } = await this.#client.query<{ dropped: number }>(
-          `select store.${drop}(now(), $1)::integer as dropped`,
-          [rowsDroppedAtOnce],
+          `select store.${drop}($2, $1)::integer as dropped`,
+          [rowsDroppedAtOnce, now],
         );
         dropped = rows[0]?.dropped ?? 0;
       }
     }
+    return keepRetention(this.#client, now);
   }
 
   /** Closes the connection. */

@@ -88,7 +88,9 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
     }
     if (Date.now() >= houseAt) {
       houseAt = Date.now() + houseMilliseconds;
-      await housekeeper.keepHouse();
+      for (const { siteId, until, touchpoints } of await housekeeper.keepHouse()) {
+        log.info({ siteId, until, touchpoints }, 'dropped what its site keeps no longer');
+      }
     }
   }
 

@@ -41,6 +41,7 @@ export async function fillTwins(
   identities = everyIdentity,
 ): Promise<void> {
   await client.query('insert into pg_temp.clocks select clocks.* from store.clocks');
+  await client.query('select store.add_retained_sums(sites.site_id) from store.sites');
   await client.query('select store.rebuild_links(array(select sites.site_id from store.sites))');
   await client.query('select store.truncate_work_tables()');
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on');

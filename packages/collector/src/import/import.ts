@@ -53,7 +53,7 @@ const shortLine = 16_384;
 export async function importFile(pool: pg.Pool, options: ImportOptions): Promise<ImportSummary> {
   const { file, siteId, onProgress } = options;
   const ofBytes = await sizeOf(file);
-  const isConsentRequired = await consentRequirement(pool, siteId);
+  const siteRules = await rulesOf(pool, siteId);
   const { ids, fileHash, columns } = await readThrough(options, ofBytes);
   const mapping = mappingFor(options, columns);
   const recordHash = hashOf(fileHash, { ...options, mapping });
@@ -61,7 +61,7 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
   const resumedAfterLine = record.linesDone;
   const rejects = new RejectsFile(options.rejectsFile, { isResumed: resumedAfterLine > 0 });
 
-  const read = lineReader({ ids, mapping, columns, options, record, isConsentRequired });
+  const read = lineReader({ ids, mapping, columns, options, record, siteRules });
   let bytes = 0;
   let storing: Promise<void> = Promise.resolve();
   let batch: Batch = { rows: [], rejects: [], lastLine: 0 };
@@ -103,14 +103,18 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
   return { stored, duplicates, rejected, resumedAfterLine, isFinished: !isStopped };
 }
 
-async function consentRequirement(pool: pg.Pool, siteId: number): Promise<boolean> {
-  const { rows } = await pool.query<{ consent_required: boolean }>(
-    'select consent_required from store.sites where site_id = $1',
+/** What lines of an import are judged by, beside themselves. */
+type SiteRules = { consentRequired: boolean; retainedFrom: number };
+
+async function rulesOf(pool: pg.Pool, siteId: number): Promise<SiteRules> {
+  const { rows } = await pool.query<{ consent_required: boolean; retained_from: string }>(
+    `select consent_required, extract(epoch from retained_from) * 1000 as retained_from
+     from store.sites where site_id = $1`,
     [siteId],
   );
   const [site] = rows;
   if (site === undefined) throw new Refusal(`there is no site ${siteId}; milepost site list shows them.`);
-  return site.consent_required;
+  return { consentRequired: site.consent_required, retainedFrom: Number(site.retained_from) };
 }
 
 /** The first pass: the hash of the file, its columns, and which lines may occur more than once. */
@@ -164,14 +168,14 @@ function lineReader({
   columns,
   options,
   record,
-  isConsentRequired,
+  siteRules,
 }: {
   ids: LineIds;
   mapping: Mapping | null;
   columns: readonly string[];
   options: ImportOptions;
   record: ImportRecord;
-  isConsentRequired: boolean;
+  siteRules: SiteRules;
 }): (line: Line) => Outcome {
   const isCsv = options.format === 'csv';
   const toTouchpoint = mapping === null ? null : mapper(mapping, isCsv ? columns : null);
@@ -185,7 +189,7 @@ function lineReader({
     receivedAt,
     sentAt: null,
     oldestLive: null,
-    consentRequired: isConsentRequired,
+    ...siteRules,
   };
 
   const shortRules = { ...rules, bodyBytes: shortLine };

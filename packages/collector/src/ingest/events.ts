@@ -50,13 +50,14 @@ export async function events(
     const key = early ?? (await admitted(textsInBody, admission));
 
     const { batch, sent_at: sentAt, context, lost } = batchOf(body, { maxEvents: maxBatchEvents });
-    const { siteId, oldestLive, consentRequired } = key.site;
+    const { siteId, oldestLive, retainedFrom, consentRequired } = key.site;
     const isTrusted = key.kind === 'secret';
     const options = {
       isTrusted,
       receivedAt,
       sentAt: readTime(sentAt),
       oldestLive,
+      retainedFrom,
       consentRequired,
       sharedContext: context,
       bodyBytes: json.length,

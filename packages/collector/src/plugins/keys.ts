@@ -18,6 +18,8 @@ export type Site = {
   consentRequired: boolean;
   /** Live touchpoints that happened before are too old; milliseconds. */
   oldestLive: number;
+  /** What happened before was dropped; -Infinity for nothing. Milliseconds. */
+  retainedFrom: number;
   /** Whether an address is one of the site's own people; null where none are named. */
   isInternal: ((address: string) => boolean) | null;
 };
@@ -39,6 +41,7 @@ type KeyRow = {
   consent_required: boolean;
   internal_networks: string[];
   oldest_live: string;
+  retained_from: string;
 };
 
 // A revoked key stops working within a second: this, plus a query.
@@ -135,7 +138,8 @@ export class KeyRing {
           sites.allowed_origins,
           sites.consent_required,
           sites.internal_networks,
-          extract(epoch from now() - sites.oldest_live_touchpoint) * 1000 as oldest_live
+          extract(epoch from now() - sites.oldest_live_touchpoint) * 1000 as oldest_live,
+          extract(epoch from sites.retained_from) * 1000 as retained_from
         from store.keys
         join store.sites on sites.site_id = keys.site_id
         where keys.revoked_at is null`);
@@ -169,6 +173,7 @@ function keyOf(row: KeyRow): Key {
       allowedOrigins: new Set(row.allowed_origins),
       consentRequired: row.consent_required,
       oldestLive: Number(row.oldest_live),
+      retainedFrom: Number(row.retained_from),
       isInternal: internalNetworks(row.internal_networks),
     },
   };

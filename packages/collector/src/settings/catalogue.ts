@@ -5,6 +5,7 @@ import {
   countsByType,
   currency,
   duration,
+  durationOrOff,
   durations,
   type Form,
   hosts,
@@ -204,6 +205,12 @@ export const catalogue = {
     form: duration({ least: '1 minute', most: '120 months' }),
     readByDerivation: false,
   }),
+  retention: setting({
+    description: 'How long touchpoints are kept; off for ever',
+    default: 'off',
+    form: durationOrOff({ least: '30 days', most: '240 months' }),
+    readByDerivation: false,
+  }),
   changes_kept: setting({
     description: 'How long the change feed goes back',
     default: '90 days',
@@ -241,6 +248,7 @@ export const otherColumns = {
   site_id: 'its number',
   name: 'what people call it: milepost site update --name',
   created_at: 'when it was made',
+  retained_from: 'what happened before was dropped, by its setting retention',
   person_secret: 'what person ids are keyed by',
   triggers_from: 'when what falls due was last changed',
   model_name: 'its journey model: milepost model apply',

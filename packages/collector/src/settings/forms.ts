@@ -6,6 +6,7 @@ import { durationOf, durationText, intervalOf, secondsOf } from './duration.ts';
 /** How a setting is written. */
 export type FormName =
   | 'duration'
+  | 'duration or off'
   | 'durations'
   | 'boolean'
   | 'origins'
@@ -39,6 +40,24 @@ export function duration({ least, most }: Range): Form<string> {
     schema: durationSchema({ least, most }),
     textOf: shownDuration,
   };
+}
+
+/** A length of time, or `off`, which is stored as none at all. */
+export function durationOrOff({ least, most }: Range): Form<string> {
+  return {
+    name: 'duration or off',
+    allowed: `Write it like '13 months', from ${least} to ${most}, or off.`,
+    schema: z.union([
+      z.literal('off').transform(() => '0 seconds'),
+      z.literal('0 seconds'),
+      durationSchema({ least, most }),
+    ]),
+    textOf: (stored) => (isNone(stored) ? 'off' : shownDuration(stored)),
+  };
+}
+
+function isNone(stored: unknown): boolean {
+  return length(String(stored)) === 0;
 }
 
 export function durations({ least, most }: Range, longest: number): Form<string[]> {

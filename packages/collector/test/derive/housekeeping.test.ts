@@ -1,6 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { updateSite } from '../../src/database/sites.ts';
 import { Deriver } from '../../src/derive/derive.ts';
+import { verify } from '../../src/derive/index.ts';
+import { importFile } from '../../src/import/import.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { createSite } from '../support/site.ts';
 import { type Given, storeGiven } from './given.ts';
@@ -69,3 +74,72 @@ test('a queue that is vacuumed does not grow, however often it was filled and em
   }
   expect(Math.max(...sizes.slice(3))).toBeLessThanOrEqual(Math.max(...sizes.slice(0, 3)));
 }, 60_000);
+
+async function partitions(): Promise<string[]> {
+  const { rows } = await database.pool.query<{ name: string }>(
+    `select relname as name from pg_inherits join pg_class on pg_class.oid = inhrelid
+     where inhparent = 'store.touchpoints'::regclass order by 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+test('touchpoints older than their site keeps them go by the month, and their partitions; older ones are refused', async () => {
+  const { pool } = database;
+  const { siteId } = await createSite(pool);
+  const site = { siteId };
+  const now = new Date('2026-03-20T12:00:00Z');
+  await pool.query(`select store.make_partitions('2026-01-15')`);
+  expect(await partitions()).toContain('touchpoints_2025_12');
+  await storeGiven(
+    pool,
+    site,
+    ['2025-11-20', '2025-12-24', '2026-01-15', '2026-02-10', '2026-03-10'].flatMap((day) =>
+      ['10:00', '10:01', '10:02'].map((time): Given => ({ anonymous_id: 'ada', at: `${day}T${time}:00Z` })),
+    ),
+  );
+  while ((await deriver.deriveBatches()) > 0);
+  await deriver.advanceClocks(now);
+  expect(await deriver.keepHouse(now)).toEqual([]);
+
+  await updateSite(pool, siteId, { retention: '60 days' });
+  const cuts = await deriver.keepHouse(now);
+  expect(cuts.map(({ until, touchpoints }) => [until.toISOString(), touchpoints])).toEqual([
+    ['2025-12-01T00:00:00.000Z', 1],
+    ['2026-01-01T00:00:00.000Z', 3],
+  ]);
+  expect(await deriver.keepHouse(now)).toEqual([]);
+  // What is kept of the months that are gone has moved.
+  const { rows } = await pool.query<{ place: string; count: number }>(
+    `select tableoid::regclass::text as place, count(*)::integer as count
+     from store.touchpoints where site_id = $1 and occurred_at < '2026-02-01' group by 1 order by 1`,
+    [siteId],
+  );
+  expect(rows).toEqual([
+    { place: 'store.touchpoints_2026_01', count: 3 },
+    { place: 'store.touchpoints_default', count: 2 },
+  ]);
+  expect(await partitions()).not.toContain('touchpoints_2025_12');
+  const { differences } = await verify(pool);
+  expect(differences).toEqual([]);
+
+  const folder = mkdtempSync(join(tmpdir(), 'milepost-retention-'));
+  const file = join(folder, 'old.ndjson');
+  writeFileSync(
+    file,
+    ['2025-12-31T23:59:59Z', '2026-01-01T00:00:00Z']
+      .map((at) => JSON.stringify({ name: 'store_visit', source: 'store', user_id: 'u1', occurred_at: at }))
+      .join('\n'),
+  );
+  const imported = await importFile(pool, {
+    file,
+    siteId,
+    format: 'ndjson',
+    delimiter: ',',
+    mapping: null,
+    timeZone: 'UTC',
+    rejectsFile: `${file}.rejects`,
+  });
+  expect(imported).toMatchObject({ stored: 1, rejected: 1 });
+  expect(readFileSync(`${file}.rejects`, 'utf8')).toContain('before_retention');
+  rmSync(folder, { recursive: true });
+});

@@ -62,7 +62,7 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
   requireCalls(body, call);
 
   const batch = callsOf(body, call);
-  const { siteId, oldestLive, consentRequired } = key.site;
+  const { siteId, oldestLive, retainedFrom, consentRequired } = key.site;
   const isTrusted = key.kind === 'secret';
   const fallbackId = batch.calls.some(lacksId) ? `${receivedAt}-${randomUUID()}` : undefined;
   const rejected: Record<number, Rejection> = {};
@@ -74,6 +74,7 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
       receivedAt,
       sentAt: readTime(sentAtOf(given, batch)),
       oldestLive,
+      retainedFrom,
       consentRequired,
       bodyBytes: json.length,
     });

@@ -179,6 +179,7 @@ test.each([
     receivedAt,
     sentAt: null,
     oldestLive: null,
+    retainedFrom: -Infinity,
     consentRequired: false,
   });
   expect(verdict).toMatchObject({ ok: false, reason: 'invalid' });
