@@ -13,6 +13,7 @@ const problems = {
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
+  'invalid-links': { status: 400, title: 'The links cannot be made' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },
 
   // the key
@@ -32,6 +33,8 @@ const problems = {
   'invalid-cursor': { status: 400, title: 'The cursor is not one this route gave out' },
   'cursor-expired': { status: 410, title: 'What follows the cursor is not kept any more' },
   'invalid-visitor': { status: 400, title: 'The request does not say who the visitor is' },
+  'invalid-link': { status: 400, title: 'This link does not work' },
+  'expired-link': { status: 410, title: 'This link has expired' },
   'unknown-person': { status: 404, title: 'The site has no such person' },
   'unknown-account': { status: 404, title: 'The site has no such account' },
   'unknown-stage': { status: 404, title: 'The journey model has no such stage' },

@@ -12,6 +12,8 @@ export const rejectReasons = [
   'consent_denied',
   'consent_required',
   'unstorable',
+  'bad_token',
+  'expired_token',
 ] as const;
 /** One of {@link rejectReasons}. */
 export type RejectReason = (typeof rejectReasons)[number];

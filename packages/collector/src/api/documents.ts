@@ -6,9 +6,11 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { examples } from './examples.ts';
 import { ingestPaths } from './ingest-paths.ts';
+import { linkPaths } from './link-paths.ts';
 import { problemResponses, problemSchema } from './problem-schema.ts';
 import { ratePaths } from './routes/rates.ts';
 import { scopes } from './scopes.ts';
+import { segmentPaths } from './segment-paths.ts';
 
 const description = `Milepost follows every person through the stages of the customer journey.
 
@@ -47,15 +49,22 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Orders', description: 'Orders and refunds.' },
         { name: 'Changes', description: 'What changed, once and in order, as it happens.' },
         { name: 'Rates', description: 'What amounts in other currencies come to.' },
+        { name: 'Links', description: 'Opens and clicks of e-mails.' },
         { name: 'Settings', description: 'What a site is set to.' },
         { name: 'Personalising', description: 'What a visitor may know of themselves.' },
+        { name: 'Segment', description: 'Segment’s HTTP API, for libraries that are there already.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
-      paths: { ...ingestPaths, ...ratePaths },
+      paths: { ...ingestPaths, ...segmentPaths, ...linkPaths, ...ratePaths },
       components: {
         schemas: { Problem: problemSchema },
         securitySchemes: {
           secretKey: { type: 'http', scheme: 'bearer', description: 'A secret key of the site, `sk_…`.' },
+          basic: {
+            type: 'http',
+            scheme: 'basic',
+            description: 'A key as the user name, without a password.',
+          },
           writeKey: { type: 'http', scheme: 'bearer', description: 'A write key of the site, `wk_…`.' },
         },
       },

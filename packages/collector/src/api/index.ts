@@ -11,6 +11,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { goalRoutes } from './routes/goals.ts';
+import { linkRoutes } from './routes/links.ts';
 import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
@@ -55,5 +56,6 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await changeRoutes(typed, options);
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
+    await linkRoutes(typed);
   });
 }

@@ -2,6 +2,7 @@
 export const scopes = {
   'write:events': 'Send touchpoints that are trusted.',
   'write:rates': 'Import exchange rates.',
+  'write:links': 'Make links whose opens and clicks are counted.',
   'read:stages': 'Read the stages with their counts, rates and times.',
   'read:persons': 'Read persons: their stage, traits, identities, transitions and accounts.',
   'read:carts': 'Read carts and their lines.',

@@ -4,6 +4,7 @@ import type { Metrics } from '../operations/metrics.ts';
 import { Problem } from '../problems.ts';
 import { showRefusals } from './cors.ts';
 import { events } from './events.ts';
+import { links } from './links/routes.ts';
 import { rateLimitOf } from './rate-limit.ts';
 import { configuration } from './segment/configuration.ts';
 import { segment } from './segment/routes.ts';
@@ -39,4 +40,5 @@ export async function ingest(app: FastifyInstance, options: IngestOptions): Prom
   await app.register(events, { buffer, metrics, rateLimit });
   await app.register(segment, { buffer, metrics, rateLimit });
   await app.register(configuration, { rateLimit });
+  await app.register(links, { buffer, metrics, rateLimit });
 }

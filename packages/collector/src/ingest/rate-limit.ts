@@ -5,7 +5,7 @@ import type { Key } from '../plugins/keys.ts';
 import { problemForNow } from '../problems.ts';
 
 /** Throws `rate-limited` once the key has sent too much from one address. */
-export type RateLimit = (key: Key, request: FastifyRequest) => Promise<void>;
+export type RateLimit = (key: Pick<Key, 'kind' | 'name'>, request: FastifyRequest) => Promise<void>;
 
 // So many pairs of key and address are counted at once; the least recently seen is forgotten.
 const countedPairs = 50_000;

@@ -22,6 +22,8 @@ export type Site = {
   retainedFrom: number;
   /** Whether an address is one of the site's own people; null where none are named. */
   isInternal: ((address: string) => boolean) | null;
+  /** Signs the links of its e-mails. */
+  linkSecret: Buffer;
 };
 
 export type Key = {
@@ -42,6 +44,7 @@ type KeyRow = {
   internal_networks: string[];
   oldest_live: string;
   retained_from: string;
+  link_secret: Buffer;
 };
 
 // A revoked key stops working within a second: this, plus a query.
@@ -62,6 +65,7 @@ export class KeyRing {
   readonly #pool: Pool;
   readonly #onError: (error: unknown) => void;
   #keys: ReadonlyMap<string, Key> = new Map();
+  #sites: ReadonlyMap<number, Site> = new Map();
   #origins: ReadonlySet<string> = new Set();
   #revision = '';
   #loadedAt = Number.NEGATIVE_INFINITY;
@@ -88,6 +92,11 @@ export class KeyRing {
   /** The key that `text` is, as far as is known here. */
   get(text: string): Key | undefined {
     return this.#keys.get(hash('sha256', text, 'base64'));
+  }
+
+  /** A site that has a key. */
+  siteOf(siteId: number): Site | undefined {
+    return this.#sites.get(siteId);
   }
 
   /** As `get`, and looks into PostgreSQL for one that is not known: it may have been made a moment ago. */
@@ -138,12 +147,14 @@ export class KeyRing {
           sites.allowed_origins,
           sites.consent_required,
           sites.internal_networks,
+          sites.link_secret,
           extract(epoch from now() - sites.oldest_live_touchpoint) * 1000 as oldest_live,
           extract(epoch from sites.retained_from) * 1000 as retained_from
         from store.keys
         join store.sites on sites.site_id = keys.site_id
         where keys.revoked_at is null`);
       this.#keys = new Map(rows.map((row) => [row.key_hash, keyOf(row)]));
+      this.#sites = new Map([...this.#keys.values()].map(({ site }) => [site.siteId, site]));
       this.#origins = new Set(rows.flatMap((row) => row.allowed_origins));
       this.#revision = revision;
       this.#loadedAt = now;
@@ -175,6 +186,7 @@ function keyOf(row: KeyRow): Key {
       oldestLive: Number(row.oldest_live),
       retainedFrom: Number(row.retained_from),
       isInternal: internalNetworks(row.internal_networks),
+      linkSecret: row.link_secret,
     },
   };
 }

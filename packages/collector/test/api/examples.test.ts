@@ -81,6 +81,7 @@ const story = told.map((touchpoint, index) => ({
 
 type Operation = {
   operationId: string;
+  tags: string[];
   security: object[];
   parameters?: { name: string; in: 'query' | 'path' | 'header'; example?: string | number }[];
   responses: Record<string, { content: Record<string, { example: unknown }> }>;
@@ -113,6 +114,9 @@ function requestOf(path: string, { parameters = [] }: Operation) {
   return { url: query.size === 0 ? filled : `${filled}?${query.toString()}`, headers };
 }
 
+/** Ingestion's own routes, which a process in the role `api` alone has not; test/segment and test/links read them. */
+const isIngestion = ({ tags: [tag] }: Operation) => tag === 'Segment' || tag === 'Links';
+
 test('every example of the OpenAPI document is what its request answers', async () => {
   const { paths } = (await api.app.inject('/openapi.json')).json<{
     paths: Record<string, { get?: Operation }>;
@@ -120,8 +124,9 @@ test('every example of the OpenAPI document is what its request answers', async 
   const documented: Record<string, unknown> = {};
   const answered: Record<string, unknown> = {};
   for (const [path, { get: operation }] of Object.entries(paths)) {
+    if (operation === undefined || isIngestion(operation)) continue;
     // a stream never ends; changes.test.ts reads it
-    if (operation === undefined || 'text/event-stream' in operation.responses['200']!.content) continue;
+    if ('text/event-stream' in operation.responses['200']!.content) continue;
     const { url, headers } = requestOf(path, operation);
     const isForPages = operation.security.some((way) => 'writeKey' in way);
     const answer = await api.get(url, isForPages ? site.writeKey : site.secretKey, headers);
