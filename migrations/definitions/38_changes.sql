@@ -17,11 +17,19 @@ return jsonb_strip_nulls(jsonb_build_object(
   'skipped_stages', to_jsonb(transition.skipped_stages), 'model_version', transition.model_version
 ));
 
+-- The lines of a cart as everybody reads them: a list, in the order of the view.
+create or replace function store.lines_told(lines jsonb) returns jsonb
+language sql immutable
+return coalesce((
+  select jsonb_agg(entries.line order by entries.key)
+  from jsonb_each(lines) as entries (key, line)
+), '[]');
+
 create or replace function store.cart_told(cart store.carts) returns jsonb
 language sql stable
 return jsonb_strip_nulls(jsonb_build_object(
   'cart_id', cart.cart_id, 'state', cart.state, 'last_activity_at', cart.last_activity_at, 'abandoned_at', cart.abandoned_at,
-  'abandonment_count', cart.abandonment_count, 'furthest_step', cart.furthest_step, 'lines', cart.lines,
+  'abandonment_count', cart.abandonment_count, 'furthest_step', cart.furthest_step, 'lines', store.lines_told(cart.lines),
   'item_count', cart.item_count, 'value', cart.value, 'currency', cart.currency, 'order_id', cart.order_id
 ));
 

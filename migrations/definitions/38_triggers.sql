@@ -328,30 +328,42 @@ begin
 end
 $$;
 
+-- Whether the person wants no messages: `consent` or `opt_out`; null where they may be sent.
+create or replace function store.refusal_of(trigger store.cart_triggers) returns text
+language plpgsql stable
+as $$
+declare
+  consent text := store.marketing_consent_since(trigger.site_id, trigger.person_id, trigger.last_activity_at);
+  traits jsonb;
+begin
+  if consent = 'denied' or (consent is distinct from 'granted' and exists (
+    select from store.sites where sites.site_id = trigger.site_id and sites.consent_required
+  )) then
+    return 'consent';
+  end if;
+  select persons.traits into traits
+  from store.persons
+  where persons.site_id = trigger.site_id and persons.person_id = trigger.person_id;
+  return case when 'true' in (lower(traits ->> 'unsubscribed'), lower(traits ->> 'opt_out')) then 'opt_out' end;
+end
+$$;
+
 -- Why a trigger that is due must not be sent, though it has something to say; null where it may.
 create or replace function store.suppression_of(trigger store.cart_triggers, at timestamptz) returns text
 language plpgsql stable
 as $$
 declare
   site store.sites;
-  consent text;
-  traits jsonb;
+  refusal text;
 begin
   select sites.* into site from store.sites where sites.site_id = trigger.site_id;
   if at > trigger.due_at + site.trigger_stale_after then
     return 'stale';
   end if;
 
-  consent := store.marketing_consent_since(trigger.site_id, trigger.person_id, trigger.last_activity_at);
-  if consent = 'denied' or (site.consent_required and consent is distinct from 'granted') then
-    return 'consent';
-  end if;
-
-  select persons.traits into traits
-  from store.persons
-  where persons.site_id = trigger.site_id and persons.person_id = trigger.person_id;
-  if 'true' in (lower(traits ->> 'unsubscribed'), lower(traits ->> 'opt_out')) then
-    return 'opt_out';
+  refusal := store.refusal_of(trigger);
+  if refusal is not null then
+    return refusal;
   end if;
 
   -- What was sent, or taken to have been; one found late may be due before what was sent.
@@ -404,7 +416,11 @@ $$;
 -- Whether anybody is subscribed to a type of webhook. Where nobody is, publication in the feed is delivery.
 create or replace function store.is_subscribed(site integer, type text) returns boolean
 language sql stable
-return false;
+return exists (
+  select from store.webhooks
+  where webhooks.site_id = is_subscribed.site and webhooks.is_enabled
+    and is_subscribed.type = any (webhooks.types) and 'live' = any (webhooks.origins)
+);
 
 -- What the feed and webhooks say of a trigger: the cart as it is now.
 create or replace function store.trigger_told(trigger store.cart_triggers) returns jsonb
@@ -415,8 +431,9 @@ begin
     select jsonb_strip_nulls(jsonb_build_object(
       'trigger_id', trigger.trigger_id, 'cart_key', trigger.cart_key, 'tier', trigger.tier, 'step', trigger.step,
       'due_at', trigger.due_at, 'abandoned_at', trigger.abandoned_at, 'last_activity_at', trigger.last_activity_at,
-      'user_id', persons.user_id, 'cart_id', carts.cart_id, 'lines', carts.lines, 'item_count', carts.item_count,
-      'value', carts.value, 'currency', carts.currency, 'recovery_url', carts.recovery_url
+      'user_id', persons.user_id, 'cart_id', carts.cart_id, 'lines', store.lines_told(carts.lines), 'item_count', carts.item_count,
+      'value', carts.value, 'currency', carts.currency, 'recovery_url', carts.recovery_url,
+      'episode', carts.abandonment_count
     ))
     from (select 1) as once
     left join store.persons on persons.site_id = trigger.site_id and persons.person_id = trigger.person_id
@@ -525,7 +542,8 @@ end
 $$;
 
 -- The hand-over of a fired trigger, before each attempt to deliver it: reads the cart again and claims the attempt, or
--- settles the trigger. Answers what to send; null where it must not be sent.
+-- settles the trigger. Answers what to send; null where it must not be sent. One that an endpoint has taken, or may have,
+-- is handed over again for another endpoint, another attempt or a replay, as long as it has something to say.
 create or replace function store.claim_trigger(site integer, trigger uuid, at timestamptz) returns jsonb
 language plpgsql
 as $$
@@ -536,14 +554,24 @@ begin
   perform store.lock_site(site);
   select cart_triggers.* into claimed
   from store.cart_triggers
-  where cart_triggers.site_id = site and cart_triggers.trigger_id = trigger and cart_triggers.state = 'fired'
+  where cart_triggers.site_id = site and cart_triggers.trigger_id = trigger
+    and cart_triggers.state in ('fired', 'delivered')
   for update;
   if claimed.trigger_id is null then
     return null;
   end if;
   why := store.void_reason(claimed);
   if why is not null then
-    perform store.settle_trigger(claimed, case why when 'superseded' then 'superseded' else 'voided' end, why);
+    if claimed.state = 'fired' then
+      perform store.settle_trigger(claimed, case why when 'superseded' then 'superseded' else 'voided' end, why);
+    end if;
+    return null;
+  end if;
+  why := store.refusal_of(claimed);
+  if why is not null then
+    if claimed.state = 'fired' then
+      perform store.settle_trigger(claimed, 'suppressed', why);
+    end if;
     return null;
   end if;
   update store.cart_triggers

@@ -30,7 +30,7 @@ comment on column journey.cart_triggers.delivered_at is
   'First success at an endpoint that is subscribed; where none is, publication in the change feed.';
 comment on column journey.cart_triggers.state is 'pending, fired, delivered, suppressed, voided or superseded.';
 comment on column journey.cart_triggers.reason is
-  'Suppressed: cap, higher_tier, consent, opt_out, stale or superseded. Voided: purchased, returned, emptied, expired or superseded. Superseded: purchased or superseded.';
+  'Suppressed: cap, higher_tier, consent, opt_out, stale or superseded. Voided: purchased, returned, emptied, expired, superseded or undeliverable. Superseded: purchased or superseded.';
 comment on column journey.cart_triggers.last_activity_at is 'The activity it is for.';
 comment on column journey.cart_triggers.abandoned_at is 'The abandonment that its steps are counted from.';
 comment on column journey.cart_triggers.attempt_count is 'How often its delivery was tried.';

@@ -17,7 +17,7 @@ import { shop } from './shop/index.ts';
 import { script } from './shop/script.ts';
 
 export type AppOptions = {
-  config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit'>;
+  config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit' | 'webhookTargets'>;
   pool: Pool;
   /** Null where this process does not ingest. */
   buffer: TouchpointBuffer | null;
@@ -79,7 +79,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // pages load it from where they send to
   if (config.roles.has('ingest') || config.roles.has('api')) await app.register(script);
   if (config.roles.has('api')) {
-    await app.register(api, { pool, rateLimit: config.rateLimit });
+    await app.register(api, { pool, rateLimit: config.rateLimit, webhookTargets: config.webhookTargets });
     await app.register(home, { pool, hasShop: options.shop !== undefined });
     if (options.shop) await app.register(shop, options.shop);
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TargetPolicy } from './deliver/targets.ts';
 import { Refusal } from './refusal.ts';
 
 const roleNames = ['ingest', 'write', 'derive', 'deliver', 'api'] as const;
@@ -51,6 +52,7 @@ const environment = z.object({
   TRUST_PROXY: trustProxy.default(false),
   DATABASE_CONNECTIONS: wholeNumber(2, 1000).default(10),
   RATE_LIMIT: wholeNumber(0, 10_000_000).default(300_000),
+  WEBHOOK_TARGETS: z.enum(['public', 'any'], { error: 'must be public or any' }).default('public'),
 });
 
 /** Every setting of a process, read once and passed on as an argument. */
@@ -72,6 +74,11 @@ export type Config = {
   trustProxy: boolean | number | string[];
   /** Ingest requests a minute by key and address. Default 300,000; 0 means no limit. */
   rateLimit: number;
+  /**
+   * Where webhooks may point: `public`, https to addresses of the internet; `any`, also http and this machine, for tests.
+   * Default `public`.
+   */
+  webhookTargets: TargetPolicy;
 };
 
 /** Reads every setting from the environment; a `Refusal` names each bad variable. An empty variable counts as unset. */
@@ -95,5 +102,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: read.LOG_LEVEL,
     trustProxy: read.TRUST_PROXY,
     rateLimit: read.RATE_LIMIT,
+    webhookTargets: read.WEBHOOK_TARGETS,
   };
 }

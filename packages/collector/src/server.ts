@@ -7,6 +7,7 @@ import { openBuffer } from './buffer/open.ts';
 import type { Config } from './config.ts';
 import { migrate } from './database/migrate.ts';
 import { createPool } from './database/pool.ts';
+import { startDeliver } from './deliver/index.ts';
 import { startDerive, type DeriveLoop } from './derive/index.ts';
 import { Closing } from './closing.ts';
 import { createLog } from './operations/log.ts';
@@ -73,6 +74,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         await loop.drain();
         await loop.stop();
       });
+    }
+
+    if (config.roles.has('deliver')) {
+      const pool = openPool('deliver', 5);
+      const loop = startDeliver({ pool, log, metrics: metrics.deliver, policy: config.webhookTargets });
+      closing.add(() => loop.stop());
     }
 
     let isWriting = false;

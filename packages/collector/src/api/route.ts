@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { z } from 'zod';
+import type { TargetPolicy } from '../deliver/index.ts';
 import type { ProblemType } from '../problems.ts';
 import type { Access } from './access.ts';
 import type { Scope } from './scopes.ts';
@@ -36,6 +37,8 @@ export type ApiOptions = {
   pool: Pool;
   /** Requests a minute by write key and address; 0 is no limit. */
   rateLimit: number;
+  /** Where webhooks may point. */
+  webhookTargets: TargetPolicy;
 };
 
 /** The query of a route: these parameters and no others, so that a misspelt filter is refused instead of ignored. */

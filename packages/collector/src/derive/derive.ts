@@ -136,7 +136,7 @@ export class Deriver {
   async keepHouse(now = new Date()): Promise<Cut[]> {
     await this.#client.query('select store.make_partitions($1)', [now]);
     await sweepDeletedSites(this.#client);
-    for (const drop of ['drop_old_changes', 'drop_old_rejects']) {
+    for (const drop of ['drop_old_changes', 'drop_old_rejects', 'drop_old_deliveries']) {
       for (let dropped = 1; dropped > 0;) {
         const { rows } = await this.#client.query<{ dropped: number }>(
           `select store.${drop}($2, $1)::integer as dropped`,

@@ -55,6 +55,16 @@ export function createMetrics() {
       'Collectors that have said nothing for so long that triggers do not wait for them',
     ),
 
+    // deliver
+    deliver: {
+      attempts: new Counter({
+        name: 'milepost_webhook_attempts_total',
+        help: 'Attempts to deliver to webhooks, by what became of them',
+        labelNames: ['outcome'],
+        registers,
+      }),
+    },
+
     /** Writes down how full the buffer is; called when the figures are asked for. */
     observeDepth({ entries, bytes, oldestReceivedAt }: BufferDepth, now: number): void {
       bufferEntries.set(entries);

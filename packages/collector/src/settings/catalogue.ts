@@ -223,6 +223,12 @@ export const catalogue = {
     form: duration({ least: '1 hour', most: '120 months' }),
     readByDerivation: false,
   }),
+  deliveries_kept: setting({
+    description: 'How long deliveries of webhooks are kept, with what was sent and answered',
+    default: '30 days',
+    form: duration({ least: '1 hour', most: '120 months' }),
+    readByDerivation: false,
+  }),
   counters_kept: setting({
     description: 'How long the counts of a day are kept',
     default: '400 days',

@@ -26,6 +26,7 @@ export const apiConfig: AppOptions['config'] = {
   trustProxy: false,
   metricsToken: undefined,
   rateLimit: 0,
+  webhookTargets: 'public',
 };
 
 export async function startApi(): Promise<TestApi> {

@@ -35,6 +35,7 @@ export async function startCollector({
       trustProxy: false,
       metricsToken: undefined,
       rateLimit: 0,
+      webhookTargets: 'public',
       ...config,
     },
     pool: database.pool,

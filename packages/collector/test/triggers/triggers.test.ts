@@ -117,7 +117,7 @@ describe('one tier an episode, checkout if it was reached', () => {
       tier: 'cart',
       step: 1,
       value: 120.5,
-      lines: { 'boots\u001f': { item_id: 'boots' } },
+      lines: [{ item_id: 'boots' }],
     });
   });
 });
