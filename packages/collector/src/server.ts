@@ -14,6 +14,7 @@ import { createLog } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { Refusal } from './refusal.ts';
 import { collectorIdOf, startWatermark } from './triggers/watermark.ts';
+import { readyOf } from './write/prepare.ts';
 import { startWriter } from './write/writer.ts';
 
 /** A collector at work. */
@@ -52,6 +53,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     const buffer = isBuffering
       ? await openBuffer(config.buffer, {
           maxBytes: config.bufferLimitBytes,
+          ...(config.roles.has('write') && { makeReady: readyOf }),
           onCommit: ({ seconds, entries }) => {
             metrics.commitSeconds.observe(seconds);
             metrics.commitEntries.inc(entries);

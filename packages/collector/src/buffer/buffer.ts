@@ -1,4 +1,5 @@
 import type { RejectReason } from '@milepost/shared';
+import type { Ready } from '../write/prepare.ts';
 import type { SegmentCall } from '../ingest/segment/calls.ts';
 
 /** What ingest knows about a request and the body does not say. Stored beside the raw bytes. */
@@ -29,8 +30,10 @@ export type BufferEntry = {
   envelope: Envelope;
   /** The raw JSON after gunzip, never encoded again. */
   body: Uint8Array;
-  /** What `body` says, if whoever appended it had read it and the buffer still remembers. */
-  json?: unknown;
+  /** The length of the body. */
+  size: number;
+  /** What the writer stores of it, if that was made when it was appended and is remembered still. */
+  ready?: Ready;
 };
 
 /** How much one `read` may give; at least one entry comes, however large it is. */
@@ -42,8 +45,8 @@ export type BufferDepth = { entries: number; bytes: number; oldestReceivedAt: nu
 export interface TouchpointBuffer {
   /**
    * Resolves once the entry survives `kill -9` and loss of power (fsync, one for all that wait).
-   * Rejects with `BufferFull` past the cap and `BufferUnavailable` when the disk refuses. `json` is what `body` says:
-   * a reader that comes soon need not parse it again. It must not be changed any more.
+   * Rejects with `BufferFull` past the cap and `BufferUnavailable` when the disk refuses. `json` is what `body` says,
+   * where the caller has read it: then the writer need not.
    */
   append(envelope: Envelope, body: Uint8Array, json?: unknown): Promise<void>;
   /** The oldest entries after `after` (from the start if null), in order of position. */

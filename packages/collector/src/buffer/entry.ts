@@ -52,5 +52,5 @@ export function decodeEntry(position: Position, value: Buffer): BufferEntry {
   }
   const bodyStart = valueHeaderSize + value.readUInt32BE(1);
   const envelope = JSON.parse(value.toString('utf8', valueHeaderSize, bodyStart)) as Envelope;
-  return { position, envelope, body: value.subarray(bodyStart) };
+  return { position, envelope, body: value.subarray(bodyStart), size: value.length - bodyStart };
 }

@@ -56,16 +56,23 @@ test('a read goes on after a position and keeps to its limits, but gives at leas
   expect(buffer.read(null, { maxEntries: 100, maxBytes: 1 })).toHaveLength(1);
 });
 
-test('what an entry says comes along with it while it is remembered, and the order is that of the appends', async () => {
-  await buffer.append(envelope(), Buffer.from('1'));
+test('what is ready to be stored comes along while it is remembered, and the order is that of the appends', async () => {
+  await buffer.close();
+  const ready = { lines: [], rejects: [], losses: [] };
+  buffer = await openLmdbBuffer({ folder, maxBytes: 64 * mebibyte, makeReady: () => ready });
+  await buffer.append(envelope(), Buffer.from('0'), 0);
+  await buffer.confirm(buffer.read(null, everything)[0]!.position);
+  await buffer.close();
+  buffer = await openLmdbBuffer({ folder, maxBytes: 64 * mebibyte, makeReady: () => ready });
+  await buffer.append(envelope(), Buffer.from('1'), 1);
   await buffer.append(envelope(), Buffer.from('2'), 2);
   await buffer.append(envelope(), Buffer.from('3'), 3);
   await buffer.append(envelope(), Buffer.from('4'));
   const [first] = buffer.read(null, { maxEntries: 1, maxBytes: 1e9 });
   const rest = buffer.read(first!.position, everything);
-  expect(rest.map(({ body, json }) => [Buffer.from(body).toString(), json])).toEqual([
-    ['2', 2],
-    ['3', 3],
+  expect(rest.map((entry) => [Buffer.from(entry.body).toString(), entry.ready])).toEqual([
+    ['2', ready],
+    ['3', ready],
     ['4', undefined],
   ]);
   expect(texts(buffer)).toEqual(['1', '2', '3', '4']);

@@ -10,10 +10,11 @@ import {
   type ReadLimits,
   type TouchpointBuffer,
 } from './buffer.ts';
+import type { Ready, Request } from '../write/prepare.ts';
 import { lowDiskOf, syncFolder } from './disk.ts';
 import { decodeEntry, decodeKey, encodeKey, encodeValue, keyAfter } from './entry.ts';
 import { lockFolder } from './lock.ts';
-import { Remembered } from './remembered.ts';
+import { Remembered, type RememberedEntry } from './remembered.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -37,6 +38,8 @@ export type LmdbBufferOptions = {
   maxBytes: number;
   /** What must stay free on the disk (default 128 MiB); below it `append` rejects with `BufferFull`, too. */
   leastFreeBytes?: number;
+  /** What the writer of this process stores of a request; done while what its body says is at hand. */
+  makeReady?: (request: Request) => Ready;
   /** Called after each durable commit, for the metrics. */
   onCommit?: (commit: { seconds: number; entries: number }) => void;
 };
@@ -44,7 +47,7 @@ export type LmdbBufferOptions = {
 type Waiting = {
   key: Buffer;
   value: Buffer;
-  entry: BufferEntry;
+  remember: RememberedEntry | null;
   resolve: () => void;
   reject: (error: Error) => void;
 };
@@ -74,6 +77,7 @@ class LmdbBuffer implements TouchpointBuffer {
   readonly #maxBytes: number;
   readonly #isDiskLow: () => boolean;
   readonly #onCommit: LmdbBufferOptions['onCommit'];
+  readonly #makeReady: LmdbBufferOptions['makeReady'];
   readonly #unlock: () => Promise<void>;
   readonly #listeners = new Set<() => void>();
   readonly #remembered = new Remembered();
@@ -95,6 +99,7 @@ class LmdbBuffer implements TouchpointBuffer {
     this.#maxBytes = maxBytes;
     this.#isDiskLow = lowDiskOf(folder, options.leastFreeBytes ?? leastFreeBytes);
     this.#onCommit = options.onCommit;
+    this.#makeReady = options.makeReady;
     this.#unlock = unlock;
     this.#root = open({
       path: folder,
@@ -125,10 +130,13 @@ class LmdbBuffer implements TouchpointBuffer {
     this.#lastPosition += 1;
     const position = this.#lastPosition;
     const key = encodeKey({ position, size: value.length, receivedAt: envelope.receivedAt });
-    const entry = { position, envelope, body, json };
+    const isRemembered = json !== undefined && this.#makeReady && this.#remembered.reserve(body.length);
+    const remember = isRemembered
+      ? { position, envelope, ready: this.#makeReady({ envelope, body, json }), size: body.length }
+      : null;
     this.#waitingBytes += size;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, value, entry, resolve, reject });
+      this.#waiting.push({ key, value, remember, resolve, reject });
       this.#commitSoon();
     });
   }
@@ -139,15 +147,18 @@ class LmdbBuffer implements TouchpointBuffer {
     for (;;) {
       const from = position;
       for (let entry; (entry = this.#remembered.get(position + 1)); position += 1) {
-        if (!reading.hasRoomFor(entry.body.length)) return reading.entries;
-        reading.entries.push(entry);
+        if (!reading.hasRoomFor(entry.size)) return reading.entries;
+        reading.entries.push(this.#withBody(entry));
         this.#remembered.forget(entry.position);
       }
       // Keys first: a value is copied out of the map only once it is known to fit.
       const limit = limits.maxEntries - reading.entries.length;
       for (const key of this.#entries.getKeys({ start: keyAfter(position), limit })) {
         const decoded = decodeKey(key);
-        if (this.#remembered.get(decoded.position)) break;
+        if (this.#remembered.get(decoded.position)) {
+          position = decoded.position - 1; // numbers may be left out, by a restart above all
+          break;
+        }
         const value = this.#entries.get(key);
         if (value === undefined) continue;
         if (!reading.hasRoomFor(decoded.size)) return reading.entries;
@@ -156,6 +167,29 @@ class LmdbBuffer implements TouchpointBuffer {
       }
       if (position === from) return reading.entries;
     }
+  }
+
+  /** The body of what is ready is hardly ever asked for. */
+  #withBody({ position, envelope, ready, size }: RememberedEntry): BufferEntry {
+    const read = () => this.#bodyAt(position);
+    return {
+      position,
+      envelope,
+      ready,
+      size,
+      get body() {
+        return read();
+      },
+    };
+  }
+
+  #bodyAt(position: Position): Uint8Array {
+    for (const key of this.#entries.getKeys({ start: keyAfter(position - 1), limit: 1 })) {
+      const value = this.#entries.get(key);
+      if (value !== undefined && decodeKey(key).position === position)
+        return decodeEntry(position, value).body;
+    }
+    throw new Error(`the buffer holds no entry ${position}`);
   }
 
   confirm(position: Position): Promise<void> {
@@ -270,8 +304,8 @@ class LmdbBuffer implements TouchpointBuffer {
     this.#entryCount += appends.length - removed;
     this.#bytes += appendedBytes - removedBytes;
     this.#onCommit?.({ seconds: (performance.now() - startedAt) / 1000, entries: appends.length });
-    for (const { entry, resolve } of appends) {
-      this.#remembered.add(entry);
+    for (const { remember, resolve } of appends) {
+      if (remember) this.#remembered.add(remember);
       resolve();
     }
     for (const { resolve } of confirmations) resolve();

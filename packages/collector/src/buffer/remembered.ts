@@ -1,23 +1,33 @@
-import type { BufferEntry, Position } from './buffer.ts';
+import type { Ready } from '../write/prepare.ts';
+import type { Envelope, Position } from './buffer.ts';
 
-// Some thousand touchpoints. Their JSON as objects takes about four times as much.
+/** An entry but for its body, which is on the disk alone. */
+export type RememberedEntry = { position: Position; envelope: Envelope; ready: Ready; size: number };
+
+// Of bodies, some thousand touchpoints; what is ready to be stored takes about as much again.
 const mostBytes = 6 * 1024 * 1024;
 
 /**
- * Entries that were appended with what they say already read, until they are asked for. Only a help: all of them are
- * on the disk as well, and while the reader is behind, nothing new is remembered.
+ * Entries that were made ready for the writer when they were appended, until it asks for them. Only a help: all of
+ * them are on the disk as well, and while the writer is behind, nothing new is made ready.
  */
 export class Remembered {
-  readonly #entries = new Map<Position, BufferEntry>();
+  readonly #entries = new Map<Position, RememberedEntry>();
   #bytes = 0;
 
-  add(entry: BufferEntry): void {
-    if (entry.json === undefined || this.#bytes + entry.body.length > mostBytes) return;
+  /** Remembers an entry that is durable and has room. */
+  add(entry: RememberedEntry): void {
     this.#entries.set(entry.position, entry);
-    this.#bytes += entry.body.length;
   }
 
-  get(position: Position): BufferEntry | undefined {
+  /** Whether there is room for an entry of this size, which is kept for it. */
+  reserve(size: number): boolean {
+    if (this.#bytes + size > mostBytes) return false;
+    this.#bytes += size;
+    return true;
+  }
+
+  get(position: Position): RememberedEntry | undefined {
     return this.#entries.get(position);
   }
 
@@ -25,7 +35,7 @@ export class Remembered {
     const entry = this.#entries.get(position);
     if (entry === undefined) return;
     this.#entries.delete(position);
-    this.#bytes -= entry.body.length;
+    this.#bytes -= entry.size;
   }
 
   /** Forgets everything up to and including `position`. */

@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { backoffMs, remedyFor } from './failures.ts';
-import { type Loss, refusedRow } from './prepare.ts';
+import type { Line } from './lines.ts';
+import type { Loss } from './prepare.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Reject } from './rejects.ts';
-import type { TouchpointRow } from './row.ts';
-import { type StoreCounts, type StoreOptions, type Way, commitRows } from './store.ts';
+import { type StoreCounts, type StoreOptions, type Way, commitLines } from './store.ts';
 
 /** What one commit of the writer did. */
 export type Commit = StoreCounts & { rejected: number; seconds: number };
 
 /** What is stored together. */
-export type Load = { rows: readonly TouchpointRow[]; rejects: readonly Reject[]; losses: readonly Loss[] };
+export type Load = { lines: readonly Line[]; rejects: readonly Reject[]; losses: readonly Loss[] };
 
 export type CommitterOptions = {
   pool: Pool;
@@ -20,9 +20,11 @@ export type CommitterOptions = {
   /** Ends the waiting for a PostgreSQL that does not come back. */
   signal: AbortSignal;
   onFailure: (error: unknown) => void;
+  /** The reject that a touchpoint becomes if PostgreSQL cannot hold it. */
+  rejectOf: (line: Line, error: unknown) => Reject;
 };
 
-/** Stores loads whatever happens: waits while PostgreSQL is away, and sets aside the row that it refuses. */
+/** Stores loads whatever happens: waits while PostgreSQL is away, and sets aside the touchpoint that it refuses. */
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #recent = new RecentIds();
@@ -53,10 +55,10 @@ export class Committer {
           continue;
         }
         onFailure(error);
-        if (remedy === 'bisect' && load.rows.length > 0) return this.#bisect(load, previous, error);
+        if (remedy === 'bisect' && load.lines.length > 0) return this.#bisect(load, previous, error);
         signal.throwIfAborted();
         log.warn(
-          { err: error, attempt, touchpoints: load.rows.length },
+          { err: error, attempt, touchpoints: load.lines.length },
           'could not store a batch; trying again',
         );
         await sleep(backoffMs(attempt), undefined, { signal });
@@ -64,23 +66,29 @@ export class Committer {
     }
   }
 
-  /** Halves a refused load until the row is found that PostgreSQL cannot hold; that one becomes a reject. */
+  /** Halves a refused load until the touchpoint is found that PostgreSQL cannot hold; that one becomes a reject. */
   async #bisect(
-    { rows, rejects, losses }: Load,
+    { lines, rejects, losses }: Load,
     previous: Promise<void> | undefined,
     error: unknown,
   ): Promise<Commit> {
-    if (rows.length === 1) {
+    if (lines.length === 1) {
       this.#options.log.error(
-        { err: error, touchpointId: rows[0]!.touchpointId },
+        { err: error, touchpointId: lines[0]!.touchpointId },
         'PostgreSQL refuses a touchpoint',
       );
-      return this.store({ rows: [], rejects: [...rejects, refusedRow(rows[0]!, error)], losses }, previous);
+      return this.store(
+        { lines: [], rejects: [...rejects, this.#options.rejectOf(lines[0]!, error)], losses },
+        previous,
+      );
     }
-    const middle = rows.length >> 1;
+    const middle = lines.length >> 1;
     // One after the other, so that a stream stays in order.
-    const first = await this.store({ rows: rows.slice(0, middle), rejects, losses }, previous);
-    return sumOf([first, await this.store({ rows: rows.slice(middle), rejects: [], losses: [] }, previous)]);
+    const first = await this.store({ lines: lines.slice(0, middle), rejects, losses }, previous);
+    return sumOf([
+      first,
+      await this.store({ lines: lines.slice(middle), rejects: [], losses: [] }, previous),
+    ]);
   }
 
   /** A repeat that was not remembered: where one came, more will, say of a browser that was offline. */
@@ -99,12 +107,12 @@ export class Committer {
   }
 
   async #commit(
-    { rows, rejects, losses }: Load,
+    { lines, rejects, losses }: Load,
     previous: Promise<void> | undefined,
     way: Way,
   ): Promise<StoreCounts> {
     const client = await this.#options.pool.connect();
-    const { fresh, repeats } = this.#recent.partOf(rows);
+    const { fresh, repeats } = this.#recent.partOf(lines);
     const options: StoreOptions = {
       origin: 'live',
       lane: 0,
@@ -118,7 +126,7 @@ export class Committer {
     lost.catch(() => {}); // a connection may also be lost when nobody waits for it any more
     client.on('error', lose);
     try {
-      const counts = await Promise.race([commitRows(client, fresh, options), lost]);
+      const counts = await Promise.race([commitLines(client, fresh, options), lost]);
       client.off('error', lose);
       client.release();
       return counts;

@@ -81,23 +81,3 @@ export function lineOf(row: TouchpointRow): string {
     `${row.internalReason ?? '\\N'}\t${row.flags === null ? '\\N' : `{${row.flags.join(',')}}`}`
   );
 }
-
-/**
- * Rows as the bytes of COPY's text format, `lastFields` (each after a tab) at the end of every line. A line is written
- * where it belongs, for joining them all costs twice as much.
- */
-export function encodeRows(rows: readonly TouchpointRow[], lastFields = ''): Buffer {
-  let bytes = Buffer.allocUnsafe(1_024 * (rows.length + 1));
-  let length = 0;
-  for (const row of rows) {
-    const line = `${lineOf(row)}${lastFields}\n`;
-    const most = line.length * 3; // UTF-8 of one UTF-16 unit
-    if (length + most > bytes.length) {
-      const larger = Buffer.allocUnsafe(2 * bytes.length + most);
-      bytes.copy(larger, 0, 0, length);
-      bytes = larger;
-    }
-    length += bytes.write(line, length);
-  }
-  return bytes.subarray(0, length);
-}

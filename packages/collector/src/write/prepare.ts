@@ -1,6 +1,7 @@
 import { readLosses, type Touchpoint, type UnjudgedBatch } from '@milepost/shared';
 import type { BufferEntry, Envelope } from '../buffer/buffer.ts';
 import { readCalls } from './calls.ts';
+import { type Line, linesOf } from './lines.ts';
 import type { Reject } from './rejects.ts';
 import { type TouchpointRow, rowOf, sharedFactsOf } from './row.ts';
 
@@ -8,7 +9,25 @@ import { type TouchpointRow, rowOf, sharedFactsOf } from './row.ts';
 export type Loss = { siteId: number; receivedAt: number; reason: string; count: number };
 
 /** What one request of the buffer asks to be stored. */
-export type Prepared = { rows: TouchpointRow[]; rejects: Reject[]; losses: Loss[] };
+export type Prepared = {
+  rows: TouchpointRow[];
+  /** Which events of the request the rows are. */
+  indexes: number[];
+  rejects: Reject[];
+  losses: Loss[];
+};
+
+/** The same as it goes to PostgreSQL. */
+export type Ready = { lines: Line[]; rejects: Reject[]; losses: Loss[] };
+
+/** Makes a request ready to be stored. */
+export function readyOf(request: Request): Ready {
+  const { rows, indexes, rejects, losses } = prepare(request);
+  return { lines: linesOf(rows, indexes), rejects, losses };
+}
+
+/** `json` is what the body says, where that was read before. */
+export type Request = Pick<BufferEntry, 'envelope' | 'body'> & { json?: unknown };
 
 /** The events of a request, as they came, and how one that was accepted becomes a row. */
 export type Reading = {
@@ -17,25 +36,25 @@ export type Reading = {
 };
 
 /** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
-export function prepare({ envelope, body, json }: Pick<BufferEntry, 'envelope' | 'body' | 'json'>): Prepared {
-  const prepared: Prepared = { rows: [], rejects: [], losses: [] };
-  let batch: UnjudgedBatch;
+export function prepare({ envelope, body, json }: Request): Prepared {
+  const prepared: Prepared = { rows: [], indexes: [], rejects: [], losses: [] };
+  const { siteId, receivedAt } = envelope;
+  let reading: Reading;
   try {
-    batch = (json ??
-      JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())) as UnjudgedBatch;
+    const batch = (json ?? jsonOf(body)) as UnjudgedBatch;
     if (!envelope.segment && !Array.isArray(batch.batch)) throw new TypeError('no batch');
+    for (const [reason, count] of readLosses(batch.lost)) {
+      prepared.losses.push({ siteId, receivedAt, reason, count });
+    }
+    reading = readingOf(batch, envelope);
   } catch (error) {
-    // Ingest has read it before, so this is a fault of ours or of the disk; it must not stop what comes after.
+    // Ingest has read it before, so this is a fault of ours or of the disk, or a context that all events share is too
+    // deep to be written; it must not stop what comes after.
     const event = Buffer.from(body).toString();
     prepared.rejects.push({ ...unstorable(envelope, error), event, index: 0 });
     return prepared;
   }
-  const { siteId, receivedAt } = envelope;
-  for (const [reason, count] of readLosses(batch.lost))
-    prepared.losses.push({ siteId, receivedAt, reason, count });
-  const { events, rowAt } = envelope.segment
-    ? readCalls(batch, { ...envelope, segment: envelope.segment })
-    : readTouchpoints(batch, envelope);
+  const { events, rowAt } = reading;
   for (const [index, event] of events.entries()) {
     const verdict = envelope.rejected?.[index];
     if (verdict) {
@@ -46,11 +65,28 @@ export function prepare({ envelope, body, json }: Pick<BufferEntry, 'envelope' |
     }
     try {
       prepared.rows.push(rowAt(event, index));
+      prepared.indexes.push(index);
     } catch (error) {
       prepared.rejects.push({ ...unstorable(envelope, error), event: textOf(event), index });
     }
   }
   return prepared;
+}
+
+/** The reject of an accepted event that PostgreSQL refuses: the event as it came, so that it can be sent again. */
+export function refusedEvent({ envelope, body }: Request, index: number, error: unknown): Reject {
+  const { events } = readingOf(jsonOf(body) as UnjudgedBatch, envelope);
+  return { ...unstorable(envelope, error), event: textOf(events[index]), index };
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+}
+
+function readingOf(batch: UnjudgedBatch, envelope: Envelope): Reading {
+  return envelope.segment
+    ? readCalls(batch, { ...envelope, segment: envelope.segment })
+    : readTouchpoints(batch, envelope);
 }
 
 function readTouchpoints(batch: UnjudgedBatch, envelope: Envelope): Reading {

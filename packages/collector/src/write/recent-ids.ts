@@ -1,4 +1,4 @@
-import type { TouchpointRow } from './row.ts';
+import type { Line } from './lines.ts';
 
 /**
  * The ids this process stored lately or is about to. Most resends come within minutes, so with these set aside a
@@ -15,20 +15,20 @@ export class RecentIds {
   }
 
   /**
-   * Parts rows into those that look new, which are remembered from now on, and those that are repeats, of each other
+   * Parts lines into those that look new, which are remembered from now on, and those that are repeats, of each other
    * or of what is remembered.
    */
-  partOf(rows: readonly TouchpointRow[]): { fresh: TouchpointRow[]; repeats: TouchpointRow[] } {
-    const fresh: TouchpointRow[] = [];
-    const repeats: TouchpointRow[] = [];
-    for (const row of rows) {
-      const { touchpointId, siteId } = row;
+  partOf(lines: readonly Line[]): { fresh: Line[]; repeats: Line[] } {
+    const fresh: Line[] = [];
+    const repeats: Line[] = [];
+    for (const line of lines) {
+      const { touchpointId, siteId } = line;
       if (this.#young.get(touchpointId) === siteId || this.#old.get(touchpointId) === siteId) {
-        repeats.push(row);
+        repeats.push(line);
         continue;
       }
       this.#young.set(touchpointId, siteId);
-      fresh.push(row);
+      fresh.push(line);
     }
     if (this.#young.size >= this.#limit) {
       this.#old = this.#young;
@@ -37,9 +37,9 @@ export class RecentIds {
     return { fresh, repeats };
   }
 
-  /** Forgets rows that could not be stored after all. */
-  forget(rows: readonly TouchpointRow[]): void {
-    for (const { touchpointId, siteId } of rows) {
+  /** Forgets lines that could not be stored after all. */
+  forget(lines: readonly Line[]): void {
+    for (const { touchpointId, siteId } of lines) {
       for (const ids of [this.#young, this.#old]) {
         if (ids.get(touchpointId) === siteId) ids.delete(touchpointId);
       }

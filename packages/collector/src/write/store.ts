@@ -1,8 +1,9 @@
 import { finished } from 'node:stream/promises';
 import type { ClientBase, QueryResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { encodeRows, touchpointColumns } from './copy.ts';
+import { touchpointColumns } from './copy.ts';
 import { Counts, utcDayOf } from './counters.ts';
+import { type Line, linesOf, sizeOf, writeLines } from './lines.ts';
 import type { Loss } from './prepare.ts';
 import { type Reject, storeRejected } from './rejects.ts';
 import type { TouchpointRow } from './row.ts';
@@ -23,7 +24,7 @@ export type StoreOptions = {
   /** What the SDK says it lost; counted. */
   losses?: readonly Loss[];
   /** Rows whose ids are stored already, as the caller knows; they are only counted. */
-  repeats?: readonly TouchpointRow[];
+  repeats?: readonly Pick<Line, 'siteId' | 'receivedAt'>[];
   /** Default `check`. */
   way?: Way;
   /** What else the transaction does, once it is known what became of the rows. */
@@ -35,12 +36,12 @@ export type StoreCounts = { stored: number; duplicates: number };
 
 const columns = touchpointColumns.join(', ');
 const copyToTable = `copy store.touchpoints (${columns}, batch_id) from stdin`;
-const copyToStage = `copy pg_temp.touchpoint_stage (${columns}) from stdin`;
+const copyToStage = `copy pg_temp.touchpoint_stage (${columns}, batch_id) from stdin`;
 
-// A table without defaults and keys: it is only a place to put lines.
+// A table without defaults and keys: it is only a place to put lines. Their number of the batch is not used.
 const createStage = `
 create temp table if not exists touchpoint_stage on commit delete rows as
-select ${columns} from store.touchpoints where false`;
+select ${columns}, batch_id from store.touchpoints where false`;
 
 // One statement, so that touchpoints and the batch that hands them to derive are there together or not at all.
 const insertFromStage = `
@@ -70,27 +71,28 @@ from new_rows
 group by new_rows.site_id`;
 
 /**
- * Stores rows exactly once, within the caller's transaction (one call a transaction): those whose id is known are
- * only counted, the others are handed to derive as one batch a site. A repeat of the whole transaction changes nothing.
+ * Stores touchpoints exactly once, within the caller's transaction (one call a transaction): those whose id is known
+ * are only counted, the others are handed to derive as one batch a site. A repeat of the whole transaction changes
+ * nothing.
  */
 export function storeRows(
   client: ClientBase,
   rows: readonly TouchpointRow[],
   options: StoreOptions,
 ): Promise<StoreCounts> {
-  return storeWithin(client, rows, options, { begin: [], commit: [] });
+  return storeWithin(client, linesOf(rows), options, { begin: [], commit: [] });
 }
 
 /**
  * The same as a transaction of its own. It needs as few round trips as can be, for under load this process hears each
  * answer of PostgreSQL only after some milliseconds of requests.
  */
-export function commitRows(
+export function commitLines(
   client: ClientBase,
-  rows: readonly TouchpointRow[],
+  lines: readonly Line[],
   options: StoreOptions,
 ): Promise<StoreCounts> {
-  return storeWithin(client, rows, options, { begin: ['begin'], commit: ['commit'] });
+  return storeWithin(client, lines, options, { begin: ['begin'], commit: ['commit'] });
 }
 
 /** What goes along with the first and the last round trip. */
@@ -98,7 +100,7 @@ type Ends = { begin: readonly string[]; commit: readonly string[] };
 
 async function storeWithin(
   client: ClientBase,
-  rows: readonly TouchpointRow[],
+  lines: readonly Line[],
   options: StoreOptions,
   { begin, commit }: Ends,
 ): Promise<StoreCounts> {
@@ -106,46 +108,45 @@ async function storeWithin(
   const counts = new Counts();
   const last: string[] = [];
   let stored = 0;
-  if (rows.length === 0) {
+  if (lines.length === 0) {
     if (begin.length > 0) await client.query(begin.join('; '));
   } else if (options.way === 'copy') {
     const batchId = await takeBatchId(client);
-    const lines = () => encodeRows(rows, `\t${batchId}`);
-    await copy(client, [...begin, copyToTable], lines);
-    last.push(...batchStatements(rows, batchId, options), nextBatchId);
-    countWorthless(rows, counts);
-    stored = rows.length;
+    await copy(client, [...begin, copyToTable], { lines, batchId });
+    last.push(...batchStatements(lines, batchId, options), nextBatchId);
+    countWorthless(lines, counts);
+    stored = lines.length;
   } else {
-    await copy(client, [...begin, createStage, copyToStage], () => encodeRows(rows));
-    stored = await insertStaged(client, rows, options, counts);
+    await copy(client, [...begin, createStage, copyToStage], { lines, batchId: '0' });
+    stored = await insertStaged(client, lines, options, counts);
   }
   for (const { siteId, receivedAt } of repeats) counts.add(siteId, utcDayOf(receivedAt), 'duplicate', 1);
   for (const { siteId, receivedAt, reason, count } of losses) {
     counts.add(siteId, utcDayOf(receivedAt), `sdk_lost_${reason}`, count);
   }
   await storeRejected(client, rejects, counts);
-  await before?.(client, { stored, duplicates: rows.length - stored + repeats.length });
+  await before?.(client, { stored, duplicates: lines.length - stored + repeats.length });
   // Last, since every writer waits for these few rows.
   last.push(...counts.statements(), ...commit);
   if (last.length > 0) keepBatchId(client, await client.query(last.join('; ')));
-  return { stored, duplicates: rows.length - stored + repeats.length };
+  return { stored, duplicates: lines.length - stored + repeats.length };
 }
 
 /** Inserts those staged rows that are new, and answers how many. */
 async function insertStaged(
   client: ClientBase,
-  rows: readonly TouchpointRow[],
+  lines: readonly Line[],
   { lane, origin }: StoreOptions,
   counts: Counts,
 ): Promise<number> {
   const { rows: bySite } = await client.query<{ site_id: number; stored: number; worthless: number }>({
     name: 'milepost-store-rows',
     text: insertFromStage,
-    values: [lane, origin, firstReceivedAt(rows)],
+    values: [lane, origin, firstReceivedAt(lines)],
   });
   const unstored = new Map<number, number>();
-  for (const { siteId } of rows) unstored.set(siteId, (unstored.get(siteId) ?? 0) + 1);
-  const day = utcDayOf(rows[0]!.receivedAt);
+  for (const { siteId } of lines) unstored.set(siteId, (unstored.get(siteId) ?? 0) + 1);
+  const day = utcDayOf(lines[0]!.receivedAt);
   let stored = 0;
   for (const site of bySite) {
     stored += site.stored;
@@ -157,20 +158,16 @@ async function insertStaged(
 }
 
 /** The statement that hands rows just copied to derive; none where all are of bots or the site's own people. */
-function batchStatements(
-  rows: readonly TouchpointRow[],
-  batchId: string,
-  { lane, origin }: StoreOptions,
-): string[] {
+function batchStatements(lines: readonly Line[], batchId: string, { lane, origin }: StoreOptions): string[] {
   const idsBySite = new Map<number, string[]>();
-  for (const { siteId, touchpointId, botReason, internalReason } of rows) {
-    if (botReason !== null || internalReason !== null) continue;
+  for (const { siteId, touchpointId, isDerived } of lines) {
+    if (!isDerived) continue;
     const ids = idsBySite.get(siteId);
     if (ids === undefined) idsBySite.set(siteId, [touchpointId]);
     else ids.push(touchpointId);
   }
   if (idsBySite.size === 0) return [];
-  const first = firstReceivedAt(rows).toISOString();
+  const first = firstReceivedAt(lines).toISOString();
   // Numbers and UUIDs need no quoting.
   const values = [...idsBySite].map(
     ([siteId, ids]) => `(${siteId}, ${batchId}, ${lane}, '${origin}', '${first}', '{${ids.join(',')}}')`,
@@ -180,9 +177,9 @@ function batchStatements(
   ];
 }
 
-function countWorthless(rows: readonly TouchpointRow[], counts: Counts): void {
-  for (const { siteId, receivedAt, flags } of rows) {
-    if (flags?.includes('worthless_id')) counts.add(siteId, utcDayOf(receivedAt), 'worthless_id', 1);
+function countWorthless(lines: readonly Line[], counts: Counts): void {
+  for (const { siteId, receivedAt, isWorthless } of lines) {
+    if (isWorthless) counts.add(siteId, utcDayOf(receivedAt), 'worthless_id', 1);
   }
 }
 
@@ -209,14 +206,27 @@ function keepBatchId(client: ClientBase, answered: QueryResult | QueryResult[]):
 }
 
 /** When the first of some rows came: triggers wait until what came before they fall due is derived. */
-function firstReceivedAt(rows: readonly TouchpointRow[]): Date {
-  return new Date(rows.reduce((first, { receivedAt }) => Math.min(first, receivedAt), Infinity));
+function firstReceivedAt(lines: readonly Line[]): Date {
+  return new Date(lines.reduce((first, { receivedAt }) => Math.min(first, receivedAt), Infinity));
 }
 
-/** Copies lines; they are made while PostgreSQL gets ready. */
-async function copy(client: ClientBase, statements: readonly string[], lines: () => Buffer): Promise<void> {
+// What is sent at a time is mostly of one size; a piece of memory serves again when PostgreSQL has taken what it held.
+const spareSize = 2 * 1024 * 1024;
+const spares: Buffer[] = [];
+
+/** Copies lines; their text is made while PostgreSQL gets ready. */
+async function copy(
+  client: ClientBase,
+  statements: readonly string[],
+  { lines, batchId }: { lines: readonly Line[]; batchId: string },
+): Promise<void> {
   const stream = client.query(copyFrom(statements.join('; ')));
   const copied = finished(stream);
-  stream.end(lines());
-  await copied;
+  const size = sizeOf(lines);
+  const memory =
+    size <= spareSize ? (spares.pop() ?? Buffer.allocUnsafeSlow(spareSize)) : Buffer.allocUnsafe(size);
+  writeLines(memory, lines, batchId);
+  stream.end(memory.subarray(0, size));
+  await copied; // of what fails, parts may still be on their way: then it does not serve again
+  if (memory.length === spareSize) spares.push(memory);
 }

@@ -3,9 +3,9 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { BufferEntry, Position, TouchpointBuffer } from '../buffer/buffer.ts';
 import { type Commit, Committer } from './committer.ts';
-import { type Loss, prepare } from './prepare.ts';
+import type { Line } from './lines.ts';
+import { type Loss, readyOf, refusedEvent } from './prepare.ts';
 import type { Reject } from './rejects.ts';
-import type { TouchpointRow } from './row.ts';
 
 export type WriterOptions = {
   buffer: Pick<TouchpointBuffer, 'read' | 'confirm' | 'depth' | 'onAppend'>;
@@ -23,9 +23,9 @@ export type Writer = {
   stop(drainMs?: number): Promise<void>;
 };
 
-/** The rows of some entries of the buffer, in order. */
+/** The touchpoints of some entries of the buffer, in order. */
 type Work = {
-  rows: TouchpointRow[];
+  lines: Line[];
   rejects: Reject[];
   losses: Loss[];
   entries: number;
@@ -33,13 +33,13 @@ type Work = {
   last: Position;
 };
 
-// More rows in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
-const rowsPerCommit = 2_000;
-/** Of bodies, whose rows take some times as much memory. */
+// More touchpoints in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
+const linesPerCommit = 2_000;
+/** Of requests. */
 const bytesPerCommit = 8 * 1024 * 1024;
 const worksUnderWay = 2;
 const readLimits = { maxEntries: 200, maxBytes: 4 * 1024 * 1024 };
-/** Fewer rows than this wait for company until `lingerMs` after the last commit. */
+/** Fewer touchpoints than this wait for company until `lingerMs` after the last commit. */
 const fewRows = 500;
 const lingerMs = 25;
 /** So long the writer computes before requests get their turn. */
@@ -56,6 +56,10 @@ export function startWriter(options: WriterOptions): Writer {
     log,
     signal: stopping.signal,
     onFailure: (error) => metrics?.failed(error),
+    rejectOf: ({ position, index }, error) => {
+      const [entry] = buffer.read(position - 1, { maxEntries: 1, maxBytes: 0 });
+      return refusedEvent(entry!, index, error); // it is there until its work is confirmed
+    },
   });
 
   let appended = Promise.withResolvers<void>();
@@ -69,19 +73,22 @@ export function startWriter(options: WriterOptions): Writer {
   /** Adds entries to the work until it is full. Requests get their turn in between: encoding is Node's own work. */
   async function fill(work: Work): Promise<void> {
     let sliceEnd = performance.now() + sliceMs;
-    while (work.rows.length < rowsPerCommit && work.bytes < bytesPerCommit) {
+    while (work.lines.length < linesPerCommit && work.bytes < bytesPerCommit) {
       if (unread.length === 0) {
         unread = buffer.read(lastRead, readLimits);
         if (unread.length === 0) return;
         lastRead = unread.at(-1)!.position;
       }
       const entry = unread.shift()!;
-      const { rows, rejects, losses } = prepare(entry);
-      for (const row of rows) work.rows.push(row);
+      const { lines, rejects, losses } = entry.ready ?? readyOf(entry);
+      for (const line of lines) {
+        line.position = entry.position;
+        work.lines.push(line);
+      }
       work.rejects.push(...rejects);
       work.losses.push(...losses);
       work.entries += 1;
-      work.bytes += entry.body.length;
+      work.bytes += entry.size;
       work.last = entry.position;
       if (performance.now() < sliceEnd) continue;
       await setImmediate();
@@ -113,7 +120,7 @@ export function startWriter(options: WriterOptions): Writer {
       await fill(work);
     }
     const lingering = lastCommitAt + lingerMs - performance.now();
-    if (work.entries > 0 && work.rows.length < fewRows && lingering > 0 && waiting.length === 0) {
+    if (work.entries > 0 && work.lines.length < fewRows && lingering > 0 && waiting.length === 0) {
       await sleep(lingering);
       await fill(work);
     }
@@ -136,7 +143,7 @@ export function startWriter(options: WriterOptions): Writer {
     while (!stopping.signal.aborted) {
       try {
         await gather(work);
-        while (underWay.length >= (work.rows.length < fewRows ? 1 : worksUnderWay)) {
+        while (underWay.length >= (work.lines.length < fewRows ? 1 : worksUnderWay)) {
           await underWay.shift();
           await fill(work);
         }
@@ -179,5 +186,5 @@ export function startWriter(options: WriterOptions): Writer {
 }
 
 function emptyWork(): Work {
-  return { rows: [], rejects: [], losses: [], entries: 0, bytes: 0, last: -1 };
+  return { lines: [], rejects: [], losses: [], entries: 0, bytes: 0, last: -1 };
 }
