@@ -256,6 +256,7 @@ export const otherColumns = {
   created_at: 'when it was made',
   retained_from: 'what happened before was dropped, by its setting retention',
   person_secret: 'what person ids are keyed by',
+  link_secret: 'what links in e-mails are signed with',
   triggers_from: 'when what falls due was last changed',
   model_name: 'its journey model: milepost model apply',
   model_version: 'its journey model: milepost model apply',
