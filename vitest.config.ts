@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './tools/summary-reporter.ts'],
+    // Most tests wait for PostgreSQL or a browser half of the time: two files at once also on a machine of two cores.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -485,31 +485,37 @@ begin
 
     exit when not exists (select from work_identities where is_replayed and not is_loaded);
 
+    -- Looked up first, then compared with what is there, once for all: not once for each identity.
     insert into work_touchpoints
-    select touchpoints.*, false, (
+    with past as materialized (
+      select touchpoints.*
+      from work_identities
+      cross join lateral (
+        select derivable_touchpoints.*
+        from store.derivable_touchpoints
+        where derivable_touchpoints.site_id = work_identities.site_id
+          and derivable_touchpoints.identity_id = work_identities.identity_id
+          and derivable_touchpoints.occurred_at >= work_identities.load_from
+        offset 0
+      ) as touchpoints
+      where work_identities.is_replayed and not work_identities.is_loaded
+        and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
+    )
+
+    select past.*, false, (
       select identities.person_id
       from identities
-      where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
+      where identities.site_id = past.site_id and identities.identity_id = past.identity_id
         and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
-          <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
+          <= (past.occurred_at, past.sequence, past.touchpoint_id)
       order by identities.spell desc
       limit 1
     )
-    from work_identities
-    cross join lateral (
-      select derivable_touchpoints.*
-      from store.derivable_touchpoints
-      where derivable_touchpoints.site_id = work_identities.site_id
-        and derivable_touchpoints.identity_id = work_identities.identity_id
-        and derivable_touchpoints.occurred_at >= work_identities.load_from
-      offset 0
-    ) as touchpoints
-    where work_identities.is_replayed and not work_identities.is_loaded
-      and (touchpoints.site_id, touchpoints.batch_id) not in (select batches.site_id, batches.batch_id from store.batches)
-      and not exists (
-        select from work_touchpoints as present
-        where present.site_id = touchpoints.site_id and present.touchpoint_id = touchpoints.touchpoint_id
-      );
+    from past
+    where not exists (
+      select from work_touchpoints as present
+      where present.site_id = past.site_id and present.touchpoint_id = past.touchpoint_id
+    );
     update work_identities set is_loaded = true where is_replayed and not is_loaded;
   end loop;
 end

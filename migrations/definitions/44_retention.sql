@@ -89,6 +89,7 @@ begin
       select old_persons.person_id from old_persons where old_persons.number between step * 500 + 1 and (step + 1) * 500
     );
     perform store.retain_persons(site, cut, at_hand);
+    perform store.truncate_work_tables(); -- what is deleted from them stays in the way until the transaction ends
   end loop;
   perform store.retain_sessions(site, cut);
   perform store.retain_orders_and_days(site, cut);
