@@ -17,7 +17,7 @@ export const linkPaths: OpenAPIV3_1.PathsObject = {
       tags: ['Links'],
       summary: 'Count an open',
       description:
-        'An image for messages: the person of the token opened it (`email_opened`, which never moves a stage). Answers the image whatever the token is; a void one counts as a reject (`bad_token`, `expired_token`). HEAD counts as nothing.',
+        'An image for messages: the person of the token opened it (`email_opened`, which never moves a stage). On a page without scripts, with a token made for it, a view of that page. Answers the image whatever the token is; a void one counts as a reject (`bad_token`, `expired_token`). HEAD counts as nothing.',
       security: [],
       parameters: [token],
       responses: {

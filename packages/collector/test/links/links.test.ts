@@ -148,6 +148,33 @@ describe('a pixel', () => {
     expect(await touchpointsOf('by-proxy')).toMatchObject([{ name: 'email_opened', bot_reason: null }]);
   });
 
+  test('on a page without scripts counts as a view of that page, in a session of its visitor', async () => {
+    const page = 'https://shop.example/amp/boots?utm_source=n&utm_medium=email';
+    const { pixel_url } = await make({ user_id: 'viewer', anonymous_id: 'viewer-browser', page });
+    await get(pixel_url, { headers: { 'user-agent': thunderbird } });
+    await settled();
+    expect(await touchpointsOf('viewer')).toMatchObject([
+      {
+        name: 'page_view',
+        source: 'web',
+        ingested_by: 'pixel',
+        context: { page: { url: page, path: '/amp/boots' } },
+      },
+    ]);
+    const sessions = async () =>
+      (
+        await collector.pool.query(
+          `select entry_page, page_view_count, sessions.source from journey.sessions
+           join journey.persons using (site_id, person_id)
+           where sessions.site_id = $1 and user_id = 'viewer'`,
+          [collector.siteId],
+        )
+      ).rows;
+    await expect
+      .poll(sessions, { timeout: 15_000 })
+      .toEqual([{ entry_page: '/amp/boots', page_view_count: 1, source: 'n' }]);
+  });
+
   test('one that has expired: the image all the same, kept as a reject', async () => {
     const answer = await get(
       `${collector.url}/v1/pixel.gif?t=${tokenOf(expired('late-opener'), linkSecret)}`,
@@ -167,6 +194,7 @@ const expired = (userId: string): Link => ({
   siteId: collector.siteId,
   expiresAt: Date.parse('2026-01-01T00:00:00Z'),
   target: 'https://shop.example/',
+  page: null,
   anonymousId: null,
   userId,
   identities: null,
@@ -233,7 +261,7 @@ describe('a click', () => {
         await collector.pool.query(
           `select sessions.source, sessions.medium, sessions.campaign, sessions.channel
            from journey.sessions join journey.touchpoints using (site_id, session_id)
-           where touchpoints.site_id = $1 and touchpoints.name = 'page_view'`,
+           where touchpoints.site_id = $1 and touchpoints.ingested_by = 'events'`,
           [collector.siteId],
         )
       ).rows;

@@ -14,7 +14,7 @@ const maxTargetLength = 2_000;
 const value = z.union([z.string().min(1).max(maxValueLength), z.int()]);
 const text = z.union([z.string().min(1).max(200), z.number()]);
 
-const target = z
+const address = z
   .string()
   .max(maxTargetLength)
   .refine((address) => URL.canParse(address) && /^https?:$/.test(new URL(address).protocol), {
@@ -27,7 +27,10 @@ const target = z
 /** A link as it is asked for. */
 export const linkSchema = z
   .strictObject({
-    target: target.optional().describe('Where a click leads. Left out, there is only a pixel.'),
+    target: address.optional().describe('Where a click leads. Left out, there is only a pixel.'),
+    page: address
+      .optional()
+      .describe('A page without scripts that the pixel stands on: it counts as a view of that page.'),
     user_id: value.optional().describe('Whom the message goes to.'),
     anonymous_id: value.optional().describe('The browser of whom it goes to.'),
     identities: touchpointSchema.shape.identities
@@ -70,7 +73,7 @@ export const linksSchema = z.union([
 /** A link that was made. */
 export const madeLinkSchema = z.object({
   token: z.string().describe('What `t` is in both addresses.'),
-  pixel_url: z.string().describe('The address of an image that counts as an open.'),
+  pixel_url: z.string().describe('The address of an image that counts as an open, or as a view of `page`.'),
   click_url: z.string().nullable().describe('The address that counts as a click and leads to the target.'),
   target: z.string().nullable().describe('Where a click leads, with the campaign in it.'),
   expires_at: z.iso
@@ -96,6 +99,7 @@ export function madeLink(
     siteId,
     expiresAt,
     target: wish.target === undefined ? null : taggedTarget(wish.target, campaign),
+    page: wish.page === undefined ? null : new URL(wish.page).href,
     anonymousId,
     userId,
     identities,

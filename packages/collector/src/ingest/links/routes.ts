@@ -3,12 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Envelope, TouchpointBuffer } from '../../buffer/buffer.ts';
 import type { Metrics } from '../../operations/metrics.ts';
 import { Problem, problemForNow } from '../../problems.ts';
-import { append } from '../admission.ts';
+import { append, senderOf } from '../admission.ts';
 import type { Rejection } from '../answer.ts';
 import type { RateLimit } from '../rate-limit.ts';
 import { pagePolicy, problemPage } from './page.ts';
 import { type Link, readToken, type ReadToken } from './token.ts';
-import { type LinkEvent, touchpointOf } from './touchpoint.ts';
+import { type LinkEvent, openOf, touchpointOf } from './touchpoint.ts';
+
+type Way = 'pixel' | 'click';
 
 export type LinkOptions = { buffer: TouchpointBuffer; metrics: Metrics; rateLimit: RateLimit };
 
@@ -16,7 +18,6 @@ export type LinkOptions = { buffer: TouchpointBuffer; metrics: Metrics; rateLimi
 const gif = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 
 const uncached = { 'cache-control': 'private, no-store', 'x-robots-tag': 'noindex' };
-const maxUserAgentLength = 512;
 
 /** The pixel and the counted redirect of e-mails. HEAD, by which mail servers look ahead, counts as nothing. */
 export async function links(
@@ -28,14 +29,14 @@ export async function links(
     readToken((request.query as { t?: unknown }).t, { secretOf, now: Date.now() });
 
   /** Makes what happened durable. Whoever opens a mail is not to suffer where that fails; it is told in the figures. */
-  async function record(request: FastifyRequest, name: LinkEvent, token: ReadToken): Promise<void> {
+  async function record(request: FastifyRequest, way: Way, token: ReadToken): Promise<void> {
     if (request.method === 'HEAD') return;
     if (!token.ok && token.reason === 'bad_token') {
       metrics.rejected.inc({ reason: 'bad_token' });
       return;
     }
     try {
-      await recordLink(request, name, { link: token.link, isExpired: !token.ok });
+      await recordLink(request, way, { link: token.link, isExpired: !token.ok });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       metrics.refused.inc({ type: error.type });
@@ -44,15 +45,16 @@ export async function links(
 
   async function recordLink(
     request: FastifyRequest,
-    name: LinkEvent,
+    way: Way,
     { link, isExpired }: { link: Link; isExpired: boolean },
   ): Promise<void> {
     const { siteId } = link;
+    const name: LinkEvent = way === 'click' ? 'email_clicked' : openOf(link);
     await rateLimit({ kind: 'write', name: `link ${siteId}` }, request);
     const site = app.keys.siteOf(siteId);
     if (site === undefined) return;
     const receivedAt = Date.now();
-    const userAgent = request.headers['user-agent']?.slice(0, maxUserAgentLength);
+    const { userAgent, isInternal } = senderOf({ isTrusted: false, site }, request);
     const touchpoint = touchpointOf(link, { name, now: receivedAt, userAgent });
     const verdict = judge(touchpoint, {
       isTrusted: true,
@@ -71,8 +73,8 @@ export async function links(
       siteId,
       receivedAt,
       isTrusted: true,
-      ingestedBy: name === 'email_opened' ? 'pixel' : 'click',
-      ...(site.isInternal?.(request.ip) === true && { isInternal: true }),
+      ingestedBy: way,
+      ...(isInternal && { isInternal }),
       ...(rejection !== null && { rejected: { 0: rejection } }),
     };
     const json = { batch: [touchpoint] };
@@ -82,13 +84,13 @@ export async function links(
   }
 
   app.get('/v1/pixel.gif', async (request, reply) => {
-    await record(request, 'email_opened', read(request));
+    await record(request, 'pixel', read(request));
     return reply.headers(uncached).header('content-type', 'image/gif').send(gif);
   });
 
   app.get('/v1/click', async (request, reply) => {
     const token = read(request);
-    await record(request, 'email_clicked', token);
+    await record(request, 'click', token);
     if (token.ok && token.link.target !== null) {
       return reply.headers(uncached).redirect(token.link.target, 302);
     }

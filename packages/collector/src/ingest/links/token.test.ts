@@ -10,6 +10,7 @@ const link: Link = {
   siteId: 1,
   expiresAt: now + 1_000,
   target: 'https://shop.example/boots?utm_source=n&x=ü',
+  page: 'https://shop.example/amp',
   anonymousId: 'browser-1',
   userId: 'zoë',
   identities: { loyalty_card: ['1'] },
@@ -27,6 +28,7 @@ test('a token says again what it was made of', () => {
   const bare: Link = {
     ...link,
     target: null,
+    page: null,
     anonymousId: null,
     identities: null,
     campaign: null,

@@ -10,6 +10,8 @@ export type Link = {
   expiresAt: number;
   /** Where a click leads; null for what is only a pixel. */
   target: string | null;
+  /** The page without scripts that the pixel stands on; null for a message. */
+  page: string | null;
   anonymousId: string | null;
   userId: string | null;
   identities: Record<string, string[]> | null;
@@ -33,6 +35,7 @@ type Payload = {
   s: number;
   x: number;
   to?: string;
+  g?: string;
   a?: string;
   u?: string;
   i?: Record<string, string[]>;
@@ -47,6 +50,7 @@ export function tokenOf(link: Link, secret: Uint8Array): string {
     s: link.siteId,
     x: link.expiresAt,
     ...(link.target !== null && { to: link.target }),
+    ...(link.page !== null && { g: link.page }),
     ...(link.anonymousId !== null && { a: link.anonymousId }),
     ...(link.userId !== null && { u: link.userId }),
     ...(link.identities !== null && { i: link.identities }),
@@ -74,6 +78,7 @@ export function readToken(
     siteId: payload.s,
     expiresAt: payload.x,
     target: payload.to ?? null,
+    page: payload.g ?? null,
     anonymousId: payload.a ?? null,
     userId: payload.u ?? null,
     identities: payload.i ?? null,

@@ -2,19 +2,26 @@ import { newId } from '@milepost/shared';
 import type { Link } from './token.ts';
 
 /** What happened to a link. */
-export type LinkEvent = 'email_opened' | 'email_clicked';
+export type LinkEvent = 'email_opened' | 'email_clicked' | 'page_view';
+
+/** What it means that the pixel of a link was fetched. */
+export function openOf({ page }: Link): LinkEvent {
+  return page === null ? 'email_opened' : 'page_view';
+}
 
 // These fetch images at the moment somebody opens the message, in place of the browser.
 const readersProxy = /GoogleImageProxy|YahooMailProxy/i;
 
-/** The touchpoint of an open or a click: the person is whom the link was made for, whoever holds it now. */
+/** The touchpoint of an open, a view or a click: the person is whom the link was made for, whoever holds it now. */
 export function touchpointOf(
   link: Link,
   { name, now, userAgent }: { name: LinkEvent; now: number; userAgent: string | undefined },
 ): Record<string, unknown> {
-  const { target, campaign, consent } = link;
+  const { target, page, campaign, consent } = link;
+  const isView = name === 'page_view' && page !== null;
   const properties = { ...link.properties, ...(name === 'email_clicked' && { link_url: target }) };
   const context = {
+    ...(isView && { page: { url: page, path: new URL(page).pathname } }),
     ...(campaign !== null && { campaign }),
     ...(consent != null && { consent }),
     // mail servers that look at every link say so here
@@ -24,7 +31,7 @@ export function touchpointOf(
     id: newId(now),
     name,
     occurred_at: now,
-    source: 'email',
+    source: isView ? 'web' : 'email',
     ...(link.anonymousId !== null && { anonymous_id: link.anonymousId }),
     ...(link.userId !== null && { user_id: link.userId }),
     ...(link.identities !== null && { identities: link.identities }),
