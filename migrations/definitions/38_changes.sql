@@ -293,6 +293,19 @@ begin
   where still.is_there is null;
 
   insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
+  select persons.site_id, persons.person_id, 'person.changed', persons.person_id::text, persons.last_seen_at,
+    jsonb_build_object('merged_into', work_former_persons.survivor_id),
+    jsonb_strip_nulls(jsonb_build_object('unmerged_from', work_former_persons.survivor_id,
+      'user_id', persons.user_id, 'traits', persons.traits))
+  from work_former_persons
+  cross join lateral (
+    select persons.*
+    from persons
+    where persons.site_id = work_former_persons.site_id and persons.person_id = work_former_persons.person_id
+    offset 0
+  ) as persons;
+
+  insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
   select work_touchpoints.site_id, work_touchpoints.person_id, 'feedback.received', work_touchpoints.touchpoint_id::text,
     work_touchpoints.occurred_at, null,
     jsonb_build_object('name', work_touchpoints.name) || coalesce(work_touchpoints.properties, '{}')
@@ -336,11 +349,13 @@ begin
   select work_changes.site_id,
     feeds.last_cursor - counted.change_count + row_number() over (
       partition by work_changes.site_id
-      order by work_changes.type <> 'person.merged', work_changes.occurred_at, work_changes.subject_id, work_changes.type
+      order by work_changes.type <> 'person.merged', work_changes.before ? 'merged_into' is not true,
+        work_changes.occurred_at, work_changes.subject_id, work_changes.type
     ),
     work_changes.type, work_changes.person_id, work_changes.subject_id, work_changes.occurred_at,
     case
       when the_origin is not null then the_origin
+      when exists (select from work_link_changes where work_link_changes.is_corrected) then 'merge'
       when imported.person_id is not null or exists (select from work_conversions) then 'import'
       when merged.person_id is not null then 'merge'
       when work_persons.is_replayed then 'late'

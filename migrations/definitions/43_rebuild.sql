@@ -65,6 +65,10 @@ begin
   if exists (select from work_sightings) then
     perform store.collect_sighted_identities();
   end if;
+  perform store.take_corrections(at_hand.site_id, array_agg(at_hand.identity_id))
+  from unnest(rebuild_identities.sites, rebuild_identities.identity_ids) as at_hand (site_id, identity_id)
+  where exists (select from store.identity_corrections where identity_corrections.site_id = at_hand.site_id)
+  group by at_hand.site_id;
   perform store.derive_links();
   perform store.load_replays();
   perform store.load_sightings();

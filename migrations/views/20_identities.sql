@@ -11,9 +11,14 @@ select
   case when identities.spell = 1 then identities.first_seen_at else identities.from_at end as valid_from,
   next_spell.from_at as valid_to,
   case
-    when identities.type = 'user_id' then case when identities.former_person_id is null then 'seen' else 'alias' end
+    when identities.type = 'user_id' then case
+      when identities.former_person_id is null then 'seen'
+      when is_named_by_hand.told then 'manual'
+      else 'alias'
+    end
     when identities.user_id is null then case
       when assignments.identity_id is null then 'seen'
+      when is_named_by_hand.told then 'manual'
       else 'shared_identity'
     end
     when identities.is_refused then 'refused'
@@ -37,7 +42,23 @@ left join lateral (
 ) as links on true
 left join store.identity_assignments as assignments
   on assignments.site_id = identities.site_id and assignments.identity_id = identities.identity_id
-  and identities.user_id is null;
+  and identities.user_id is null
+left join lateral (
+  select exists (
+    select from store.identity_links
+    where identity_links.site_id = identities.site_id and identity_links.identity_id = identities.identity_id
+      and identity_links.kind = case identities.type when 'user_id' then 'alias' else 'share' end
+      and identity_links.correction = 'merge' and identity_links.state = 'accepted'
+    union all
+    select from store.identity_links
+    where identities.type <> 'user_id'
+      and identity_links.site_id = identities.site_id and identity_links.other_id = identities.identity_id
+      and identity_links.kind = 'share'
+      and identity_links.correction = 'merge' and identity_links.state = 'accepted'
+  ) as told
+  where identities.former_person_id is not null and (identities.type = 'user_id' or identities.user_id is null)
+  offset 0
+) as is_named_by_hand on true;
 
 comment on view journey.identities is
   'One row per identity and spell: a user id has exactly one, any other one for each user seen with it in turn.';
@@ -53,7 +74,7 @@ comment on column journey.identities.valid_from is
   'Since when it belongs to the person. The first spell has the identity''s whole past.';
 comment on column journey.identities.valid_to is 'When the next user took over; null while it lasts.';
 comment on column journey.identities.cause is
-  'Why it belongs to the person: seen (by itself), joined (its first user), reassigned (a later user of a shared browser), shared_identity (seen with identities of the person), alias, manual; refused where only what carries the user id does.';
+  'Why it belongs to the person: seen (by itself), joined (its first user), reassigned (a later user of a shared browser), shared_identity (seen with identities of the person), alias, manual (merged by hand); refused where only what carries the user id does.';
 comment on column journey.identities.former_person_id is
   'The person this identity was, or would have been, by itself.';
 

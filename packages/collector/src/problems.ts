@@ -14,6 +14,7 @@ const problems = {
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
   'invalid-links': { status: 400, title: 'The links cannot be made' },
+  'invalid-correction': { status: 400, title: 'What is to be corrected cannot be read' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },
 
   // the key
@@ -36,6 +37,7 @@ const problems = {
   'invalid-link': { status: 400, title: 'This link does not work' },
   'expired-link': { status: 410, title: 'This link has expired' },
   'unknown-person': { status: 404, title: 'The site has no such person' },
+  'correction-refused': { status: 409, title: 'The persons cannot be merged or un-merged so' },
   'unknown-account': { status: 404, title: 'The site has no such account' },
   'unknown-stage': { status: 404, title: 'The journey model has no such stage' },
   'not-acceptable': { status: 406, title: 'The route cannot answer in an accepted form' },

@@ -19,5 +19,35 @@ export const examples: Record<string, unknown> = {
   ...answers,
   putGoals: answers.getGoals,
   makeLinks: exampleLink,
+  mergePersons: {
+    action: 'merge',
+    from: '0b9d1c0e-6f5a-8d2b-9c3e-5a7f1e2d4c6b',
+    into: '9f772e09-7677-8c8f-aee9-87fc2f68338d',
+    links: [
+      {
+        kind: 'alias',
+        identity: { type: 'user_id', value: 'ada.lovelace' },
+        other: { type: 'user_id', value: 'ada' },
+      },
+    ],
+    author: 'desk',
+    note: 'asked by mail',
+    corrected_at: '2026-11-20T12:00:00.000Z',
+  },
+  unmergePerson: {
+    action: 'unmerge',
+    person_id: '9f772e09-7677-8c8f-aee9-87fc2f68338d',
+    former_person_id: '0b9d1c0e-6f5a-8d2b-9c3e-5a7f1e2d4c6b',
+    links: [
+      {
+        kind: 'alias',
+        identity: { type: 'user_id', value: 'ada.lovelace' },
+        other: { type: 'user_id', value: 'ada' },
+      },
+    ],
+    author: 'desk',
+    note: null,
+    corrected_at: '2026-11-20T13:00:00.000Z',
+  },
   streamChanges: eventOf(answers.listChanges.changes),
 };

@@ -9,6 +9,7 @@ import { registerProblemPages } from './problem-pages.ts';
 import type { ApiOptions } from './route.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
+import { correctionRoutes } from './routes/corrections.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { goalRoutes } from './routes/goals.ts';
 import { linkRoutes } from './routes/links.ts';
@@ -49,6 +50,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     await stageRoutes(typed, options);
     await personRoutes(typed, options);
+    await correctionRoutes(typed, options);
     await accountRoutes(typed, options);
     await transitionRoutes(typed, options);
     await cartRoutes(typed, options);

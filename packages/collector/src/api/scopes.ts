@@ -5,6 +5,7 @@ export const scopes = {
   'write:links': 'Make links whose opens and clicks are counted.',
   'read:stages': 'Read the stages with their counts, rates and times.',
   'read:persons': 'Read persons: their stage, traits, identities, transitions and accounts.',
+  'write:persons': 'Merge and un-merge persons.',
   'read:carts': 'Read carts and their lines.',
   'read:orders': 'Read orders.',
   'read:changes': 'Follow the change feed, which tells of stages, carts, orders and persons.',

@@ -8,6 +8,7 @@ import * as key from './key.ts';
 import * as migrate from './migrate.ts';
 import * as model from './model.ts';
 import * as override from './override.ts';
+import * as person from './person.ts';
 import * as rates from './rates.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
@@ -43,6 +44,7 @@ for (const command of [
   signIn,
   model,
   override,
+  person,
   channel,
   goal,
   importFile,

@@ -13,7 +13,9 @@ import {
   someSettings,
   step,
   touchpointsOf,
+  type Word,
   whoIsWho,
+  words,
 } from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
 
@@ -33,6 +35,20 @@ async function deliver(site: Site, { parts, instants }: Delivery): Promise<void>
     await storeGiven(database.pool, site, part);
     await database.derive(instants[index]!);
   }
+}
+
+/** Said before the part that it arrives with; what comes later than all of them, at the end. */
+async function say(site: Site, said: Word[]): Promise<void> {
+  if (said.length === 0) return;
+  const session = await database.session();
+  for (const { at, arrival: _arrival, ...word } of said) {
+    await session.query("select store.put_corrections($1, $2, 'test', null, $3)", [
+      site.siteId,
+      JSON.stringify([word]),
+      new Date(at),
+    ]);
+  }
+  await session.end();
 }
 
 async function withSite(settings: SiteSettings, use: (site: Site) => Promise<void>): Promise<void> {
@@ -84,6 +100,42 @@ export function testArrivals(): void {
           const asOf = endOf(touchpoints, ...delivery.instants);
           await withSite(settings, async (site) => {
             await deliver(site, delivery);
+            await database.derive(asOf);
+            await expectAsReference(database.pool, site, asOf);
+            await expectVerified(database.pool);
+          });
+        }),
+        runs,
+      );
+    },
+    timeout,
+  );
+
+  test(
+    'who is who comes out the same whenever somebody merged or severed identities by hand',
+    async () => {
+      const limits = fc.constantFrom<SiteSettings>(
+        {},
+        {},
+        { identity_limits: { anonymous_id: 2, card: 1 } },
+        { identity_set_limit: 3 },
+      );
+      await fc.assert(
+        fc.asyncProperty(whoIsWho(30), words, limits, choices, async (touchpoints, list, settings, how) => {
+          const { parts, instants } = deliveryOf(touchpoints, how);
+          const asOf = endOf(touchpoints, ...instants, ...list.map(({ at }) => at));
+          await withSite(settings, async (site) => {
+            for (const [index, part] of parts.entries()) {
+              await say(
+                site,
+                list.filter(({ arrival }) => arrival === index),
+              );
+              await deliver(site, { parts: [part], instants: [instants[index]!] });
+            }
+            await say(
+              site,
+              list.filter(({ arrival }) => arrival >= parts.length),
+            );
             await database.derive(asOf);
             await expectAsReference(database.pool, site, asOf);
             await expectVerified(database.pool);

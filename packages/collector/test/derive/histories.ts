@@ -17,6 +17,8 @@ export const waits = [
   [7 * day, 30 * day - hour, 30 * day, 30 * day + hour, 180 * day],
 ].flat();
 
+const start = Date.parse('2026-01-05T10:00:00Z');
+
 const aBrowser = fc.constantFrom('phone', 'laptop', 'kiosk');
 const aUser = fc.constantFrom('u1', 'u2');
 const who: fc.Arbitrary<Who> = fc.oneof(
@@ -77,6 +79,77 @@ export function whoIsWho(maxLength: number): fc.Arbitrary<Given[]> {
   return fc.tuple(steps, order).map(([list, turns]) => touchpointsOf(list, turns));
 }
 
+/** A word said by hand of two identities, at an instant of the history, that arrives with one of its parts. */
+export type Word = {
+  kind: 'join' | 'share' | 'alias';
+  type: string;
+  value: string;
+  other_type: string;
+  other_value: string;
+  correction: 'merge' | 'sever';
+  at: number;
+  arrival: number;
+};
+
+const aPair: fc.Arbitrary<Omit<Word, 'correction' | 'at' | 'arrival'>> = fc.oneof(
+  fc.record({
+    kind: fc.constant('join' as const),
+    type: fc.constant('anonymous_id'),
+    value: manyBrowsers,
+    other_type: fc.constant('user_id'),
+    other_value: manyUsers,
+  }),
+  fc.record({
+    kind: fc.constant('join' as const),
+    type: fc.constant('card'),
+    value: fc.constantFrom('c1', 'c2'),
+    other_type: fc.constant('user_id'),
+    other_value: manyUsers,
+  }),
+  fc.record({
+    kind: fc.constant('share' as const),
+    type: fc.constant('anonymous_id'),
+    value: manyBrowsers,
+    other_type: fc.constant('card'),
+    other_value: fc.constantFrom('c1', 'c2', 'c3'),
+  }),
+  fc
+    .record({
+      kind: fc.constant('share' as const),
+      type: fc.constant('anonymous_id'),
+      value: manyBrowsers,
+      other_type: fc.constant('anonymous_id'),
+      other_value: manyBrowsers,
+    })
+    .filter(({ value, other_value }) => value !== other_value),
+  fc
+    .record({
+      kind: fc.constant('alias' as const),
+      type: fc.constant('user_id'),
+      value: manyUsers,
+      other_type: fc.constant('user_id'),
+      other_value: manyUsers,
+    })
+    .filter(({ value, other_value }) => value !== other_value),
+);
+
+/** Words on any of the identities of `whoIsWho`, also such as were never seen. No two are said at one instant. */
+export const words: fc.Arbitrary<Word[]> = fc
+  .array(
+    fc.record({
+      pair: aPair,
+      correction: fc.constantFrom('merge', 'merge', 'sever'),
+      at: fc.constantFrom(0, minute, hour, 2 * hour, 6 * hour, day),
+      arrival: fc.nat({ max: 12 }),
+    }),
+    { minLength: 1, maxLength: 8, size: 'max' },
+  )
+  .map((list) =>
+    list.map(({ pair, correction, at, arrival }, index) => {
+      return { ...pair, correction, at: start + at + index, arrival };
+    }),
+  );
+
 function stepOf(act: fc.Arbitrary<Act>): fc.Arbitrary<Step> {
   return fc.record({ wait: fc.constantFrom(...waits), who, act });
 }
@@ -100,8 +173,6 @@ export function history(maxLength: number): fc.Arbitrary<Given[]> {
     )
     .map(([steps, order]) => touchpointsOf(steps, order));
 }
-
-const start = Date.parse('2026-01-05T10:00:00Z');
 
 /** Touchpoints of steps. `order` gives sequences and ids, so that those of one instant are not in the steps' order. */
 export function touchpointsOf(steps: Step[], order: number[] = [0]): Given[] {

@@ -42,7 +42,8 @@ export class Identities {
     this.#settings = settings;
     this.#touchpoints = [...touchpoints].sort(byOrder);
     for (const touchpoint of this.#touchpoints) this.#see(touchpoint);
-    for (const correction of settings.corrections) {
+    // Of several words on one pair the latest counts.
+    for (const correction of settings.corrections.toSorted((a, b) => a.at - b.at)) {
       const link = this.#link(correction.kind, 'manual', correction.one, correction.other, null);
       Object.assign(link, { word: correction.word, wordAt: correction.at });
     }
@@ -84,13 +85,16 @@ export class Identities {
     }
   }
 
-  /** Links of a kind in the order of time. */
-  #inOrder(kind: Link['kind'], before: (link: Link) => boolean = () => false): Link[] {
+  /** Links of a kind in the order of time. A merge by hand stands where it was said, before touchpoints of that instant. */
+  #inOrder(kind: Link['kind']): Link[] {
+    const at = (link: Link): number => (link.word === 'merge' ? link.wordAt : (link.first?.occurred_at ?? 0));
+    const isSaid = (link: Link): number => Number(link.word === 'merge');
     return [...this.#links.values()]
       .filter((link) => link.kind === kind)
       .sort(
         (a, b) =>
-          Number(before(b)) - Number(before(a)) ||
+          at(a) - at(b) ||
+          isSaid(b) - isSaid(a) ||
           (a.first === null || b.first === null
             ? Number(a.first === null) - Number(b.first === null)
             : byOrder(a.first, b.first)) ||
@@ -103,9 +107,8 @@ export class Identities {
 
   #mergeUsers(): void {
     const links = this.#inOrder('alias');
-    const at = (link: Link): number => (link.word === null ? link.first!.occurred_at : link.wordAt);
     const users = distinct(links.flatMap(({ one, other }) => [one.value, other.value]));
-    for (const link of links.sort((a, b) => at(a) - at(b))) {
+    for (const link of links) {
       const [from, into] = [this.#userOf(link.one.value), this.#userOf(link.other.value)];
       const group = users.filter((user) => this.#userOf(user) === from);
       const size = group.length + users.filter((user) => this.#userOf(user) === into).length;
@@ -151,7 +154,7 @@ export class Identities {
 
   #settleSets(): void {
     const sets = new Map<string, Anchor[]>();
-    const shares = this.#inOrder('share', (link) => link.word === 'merge');
+    const shares = this.#inOrder('share');
     for (const member of shares.flatMap(({ one, other }) => [one, other])) {
       if (sets.has(keyOf(member))) continue;
       sets.set(keyOf(member), [member]);
@@ -198,10 +201,11 @@ export class Identities {
 
   /** Which identity was seen first; of one touchpoint the leading one. */
   #bySighting(a: Anchor, b: Anchor): number {
-    const [one, other] = [a, b].map((identity) => this.#sightings.get(keyOf(identity))!.touchpoints[0]!) as [
-      Touchpoint,
-      Touchpoint,
-    ];
+    const [one, other] = [a, b].map((identity) => this.#sightings.get(keyOf(identity))?.touchpoints[0]);
+    if (!one || !other) {
+      // what was only ever named by hand comes last
+      return Number(!one) - Number(!other) || byText(a.type, b.type) || byText(a.value, b.value);
+    }
     const isLed = (identity: Anchor, by: Touchpoint): boolean => keyOf(leadOf(by)) === keyOf(identity);
     return (
       byOrder(one, other) ||
@@ -282,7 +286,8 @@ export class Identities {
     for (const user of distinct(this.#touchpoints.map((touchpoint) => touchpoint.user_id))) {
       const touchpoints = this.#touchpoints.filter((touchpoint) => touchpoint.user_id === user);
       const anchor = userOf(this.#userOf(user));
-      const cause = anchor.value === user ? 'seen' : 'alias';
+      const cause =
+        anchor.value === user ? 'seen' : this.#isNamedByHand('alias', userOf(user)) ? 'manual' : 'alias';
       rows.push(rowOf(userOf(user), anchor, { user, isRefused: false, touchpoints }, 0, cause));
     }
     for (const [key, spells] of this.#spells) {
@@ -300,12 +305,25 @@ export class Identities {
   #causeOf(identity: Anchor, spell: Spell, index: number): string {
     if (spell.user === null) {
       const anchor = this.#assigned.get(keyOf(identity)) ?? identity;
-      return keyOf(anchor) === keyOf(identity) ? 'seen' : 'shared_identity';
+      if (keyOf(anchor) === keyOf(identity)) return 'seen';
+      return this.#isNamedByHand('share', identity) ? 'manual' : 'shared_identity';
     }
     if (spell.isRefused) return 'refused';
     if (index > 0) return 'reassigned';
     const link = this.#links.get(`${keyOf(identity)} ${keyOf(userOf(spell.user))}`)!;
     return link.word === 'merge' ? 'manual' : link.cause;
+  }
+
+  /** Whether somebody merged an identity by hand: a user id into another, another with any. */
+  #isNamedByHand(kind: 'alias' | 'share', identity: Anchor): boolean {
+    const key = keyOf(identity);
+    return [...this.#links.values()].some(
+      (link) =>
+        link.kind === kind &&
+        link.word === 'merge' &&
+        link.isAccepted &&
+        (keyOf(link.one) === key || (kind === 'share' && keyOf(link.other) === key)),
+    );
   }
 
   /** The rows of journey.identity_links. */
