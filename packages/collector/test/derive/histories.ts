@@ -133,7 +133,7 @@ const aPair: fc.Arbitrary<Omit<Word, 'correction' | 'at' | 'arrival'>> = fc.oneo
     .filter(({ value, other_value }) => value !== other_value),
 );
 
-/** Words on any of the identities of `whoIsWho`, also such as were never seen. No two are said at one instant. */
+/** Words on the identities of `whoIsWho`. No two are said at one instant. */
 export const words: fc.Arbitrary<Word[]> = fc
   .array(
     fc.record({
