@@ -72,7 +72,7 @@ comment on column journey.touchpoints.name is 'Event name; GA4''s recommended na
 comment on column journey.touchpoints.type is 'track, page, screen, identify, group or alias.';
 comment on column journey.touchpoints.source is
   'Where it happened: web, app, server, store, phone, email, support or event.';
-comment on column journey.touchpoints.ingested_by is 'How it reached Milepost: events, import, …';
+comment on column journey.touchpoints.ingested_by is 'How it reached Milepost: events, segment, pixel, click, import.';
 comment on column journey.touchpoints.occurred_at is 'When it happened, after the skew rule.';
 comment on column journey.touchpoints.sequence is 'Order among touchpoints of the same millisecond.';
 comment on column journey.touchpoints.received_at is 'The collector''s clock when the whole request was read.';

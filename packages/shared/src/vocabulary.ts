@@ -83,6 +83,7 @@ export const eventAliases: Readonly<Record<string, EventName>> = {
   'Product Viewed': 'view_item',
   'Product Added': 'add_to_cart',
   'Product Removed': 'remove_from_cart',
+  'Wishlist Product Added to Cart': 'add_to_cart',
   'Product Added to Wishlist': 'add_to_wishlist',
   'Product Shared': 'share',
   'Product Reviewed': 'review_submitted',
