@@ -206,6 +206,23 @@ test('Segment’s library is trusted with the secret key in a header beside the 
   await expect.poll(trusted, { timeout: 15_000 }).toMatchObject([{ name: 'Refunded', is_trusted: true }]);
 });
 
+test('what PostgreSQL cannot hold in text is stored without it', async () => {
+  const analytics = new Analytics({ writeKey: collector.writeKey, host: collector.url });
+  analytics.track({
+    userId: 'odd',
+    event: 'Odd \0 \ud800',
+    properties: { ['k\0']: '\udc00', __proto__: 7, text: "'; drop table store.touchpoints; --" },
+  });
+  await analytics.closeAndFlush();
+  const odd = () => touchpointsOf('odd');
+  await expect.poll(odd, { timeout: 15_000 }).toMatchObject([
+    {
+      name: 'Odd \u{fffd} \u{fffd}',
+      properties: { ['k\u{fffd}']: '\u{fffd}', text: "'; drop table store.touchpoints; --" },
+    },
+  ]);
+});
+
 test('what is rejected is kept with its reason, in the words of the caller', async () => {
   const analytics = new Analytics({ writeKey: collector.writeKey, host: collector.url });
   analytics.track({ userId: 'null', event: 'Lost', messageId: 'lost-1' });
