@@ -113,6 +113,8 @@ begin
     until_sequence bigint not null default 0,
     until_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
     is_long boolean not null default false, -- a checkpoint is due
+    is_crowded boolean not null default false, -- has more touchpoints than a human in a day
+    is_mute boolean not null default false, -- gives no signal
     primary key (site_id, person_id)
   ) on commit preserve rows;
 

@@ -117,6 +117,7 @@ language plpgsql
 set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
+  perform store.mute_runaways();
   insert into work_stages
   -- The rule of an event name, looked up once for all its touchpoints unless it depends on their properties.
   with names as (
@@ -191,7 +192,7 @@ begin
         where rules.is_conditional
       )
     ) as matched
-    where work_touchpoints.is_activity
+    where work_touchpoints.is_activity and not work_persons.is_mute
       and case when work_persons.is_replayed
         then (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
             > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id)

@@ -67,13 +67,17 @@ declare
   is_live boolean := store.is_live();
   long_persons uuid[];
   distance integer := store.checkpoint_distance();
+  crowded_persons uuid[];
+  crowd integer := (
+    select min(sites.runaway_limit) from sites where sites.site_id in (select work_sites.site_id from work_sites)
+  );
 begin
   with written as (
     insert into persons (
       site_id, person_id, user_id, product_seen_at, unkept_count,
       first_seen_at, last_seen_at, last_sequence, last_touchpoint_id, first_channel, traits,
       state, stage, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, next_due_at,
-      entered_stages, held_until, overridden_at
+      entered_stages, held_until, overridden_at, touchpoint_count, runaway_at
     )
     with seen as (
       select
@@ -100,7 +104,7 @@ begin
     -- Of whom is replayed from a checkpoint on, what it says.
     bases as materialized (
       select work_persons.site_id, work_persons.person_id, kept.entered_stages, kept.product_seen_at, kept.first_channel,
-        kept.traits, kept.valid_from, kept.first_seen_at
+        kept.traits, kept.valid_from, kept.first_seen_at, kept.touchpoint_count, kept.runaway_at
       from work_persons
       cross join lateral (
         select checkpoints.*
@@ -160,7 +164,10 @@ begin
       case when bases.person_id is not null then bases.entered_stages
         when (work_stages.machine).transition_count > cardinality((work_stages.machine).moves) then persons.entered_stages else 0 end
         | case when cardinality((work_stages.machine).moves) > 0 then store.stages_entered((work_stages.machine).moves) else 0 end,
-      (work_stages.machine).held_until, (work_stages.machine).overridden_at
+      (work_stages.machine).held_until, (work_stages.machine).overridden_at,
+      coalesce(seen.touchpoint_count, 0)
+        + coalesce(case when work_persons.is_replayed then bases.touchpoint_count else persons.touchpoint_count end, 0),
+      case when work_persons.is_replayed then bases.runaway_at else persons.runaway_at end
     from work_persons
     join work_sites on work_sites.site_id = work_persons.site_id
     join sites on sites.site_id = work_persons.site_id
@@ -213,15 +220,20 @@ begin
       furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
       last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
       last_timer_at = excluded.last_timer_at, next_due_at = excluded.next_due_at, entered_stages = excluded.entered_stages,
-      held_until = excluded.held_until, overridden_at = excluded.overridden_at
-    returning persons.site_id, persons.person_id, persons.unkept_count
+      held_until = excluded.held_until, overridden_at = excluded.overridden_at,
+      touchpoint_count = excluded.touchpoint_count, runaway_at = excluded.runaway_at
+    returning persons.site_id, persons.person_id, persons.unkept_count, persons.touchpoint_count, persons.runaway_at
   )
 
-  select array_agg(written.person_id) into long_persons
-  from written
-  where written.unkept_count >= distance;
+  select array_agg(written.person_id) filter (where written.unkept_count >= distance),
+    array_agg(written.person_id) filter (where written.touchpoint_count > crowd or written.runaway_at is not null)
+  into long_persons, crowded_persons
+  from written;
   if long_persons is not null then
     update work_persons set is_long = true where person_id = any (long_persons);
+  end if;
+  if crowded_persons is not null then
+    update work_persons set is_crowded = true where person_id = any (crowded_persons);
   end if;
 end
 $$;

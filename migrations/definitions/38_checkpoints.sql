@@ -42,13 +42,13 @@ begin
   insert into checkpoints (
     site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
     last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, first_channel, traits,
-    carts
+    carts, touchpoint_count, runaway_at
   )
   select
     kept.site_id, kept.person_id, kept.last_seen_at, kept.last_sequence, kept.last_touchpoint_id,
     greatest(kept.last_seen_at, kept.last_timer_at), kept.state, kept.furthest, kept.since, kept.journey_number,
     kept.last_signal_at, kept.transition_count, kept.last_timer_at, kept.held_until, kept.overridden_at, kept.entered_stages,
-    kept.product_seen_at, kept.first_channel, kept.traits, live.carts
+    kept.product_seen_at, kept.first_channel, kept.traits, live.carts, kept.touchpoint_count, kept.runaway_at
   from kept
   left join lateral (
     select jsonb_agg(to_jsonb(row(
@@ -134,10 +134,10 @@ begin
   insert into checkpoints (
     site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
     last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, first_channel, traits,
-    carts
+    carts, touchpoint_count, runaway_at
   )
   with seen as (
-    select work_persons.site_id, work_persons.person_id,
+    select work_persons.site_id, work_persons.person_id, count(*) as touchpoint_count,
       bool_or(work_touchpoints.traits is not null) as has_traits,
       (array_agg(work_touchpoints.touchpoint_id
         order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
@@ -168,7 +168,14 @@ begin
     case when seen.has_traits
       then store.traits_after(work_persons.site_id, work_persons.person_id, bases.traits) else bases.traits end,
     -- Where nothing happened to carts, there is no row.
-    case when live.person_id is null then bases.carts else live.carts end
+    case when live.person_id is null then bases.carts else live.carts end,
+    coalesce(bases.touchpoint_count, 0) + seen.touchpoint_count,
+    (
+      select persons.runaway_at
+      from persons
+      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
+        and persons.runaway_at <= work_persons.until_at
+    )
   from work_persons
   join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
   join seen on seen.site_id = work_persons.site_id and seen.person_id = work_persons.person_id

@@ -35,6 +35,8 @@ language plpgsql
 as $$
 declare
   is_told boolean := store.is_live();
+  flipped_sites integer[];
+  flipped_persons uuid[];
 begin
   perform store.load_replays();
   perform store.derive_order_touchpoints();
@@ -64,6 +66,7 @@ begin
   end if;
   perform store.delete_empty_persons();
   perform store.derive_persons();
+  select runaways.* into flipped_sites, flipped_persons from store.derive_runaways() as runaways;
   perform store.derive_purchases();
   perform store.derive_accounts();
   perform store.derive_metrics();
@@ -75,6 +78,14 @@ begin
   end if;
   perform store.keep_checkpoints();
   perform store.keep_checkpoints_on_the_way();
+
+  -- Whoever is found to be no human, or a human after all, has other stages from the beginning.
+  if flipped_persons is not null then
+    perform store.clear_work_tables();
+    perform store.load_work_sites(flipped_sites);
+    perform store.mark_replayed(flipped_sites, flipped_persons);
+    perform store.derive_marked_persons();
+  end if;
 end
 $$;
 

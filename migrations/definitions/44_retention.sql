@@ -224,7 +224,7 @@ begin
   insert into store.retained_persons (
     site_id, identity_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, stage, furthest_stage, since,
     journey_number, last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at,
-    first_seen_at, first_channel, traits, carts, cart_ids
+    first_seen_at, first_channel, traits, carts, cart_ids, runaway_at
   )
   select
     kept_rows.site_id, kept_rows.own_identity, kept_rows.last_seen_at, kept_rows.last_sequence, kept_rows.last_touchpoint_id,
@@ -238,7 +238,7 @@ begin
       order by position
     ),
     kept_rows.product_seen_at, kept_rows.seen_first_at, kept_rows.first_channel, kept_rows.traits, kept_rows.carts,
-    kept_rows.held_ids
+    kept_rows.held_ids, kept_rows.runaway_at
   from kept_rows
   join work_sites on work_sites.site_id = kept_rows.site_id
   join store.model_machines as machines
@@ -523,7 +523,7 @@ begin
   insert into checkpoints (
     site_id, person_id, last_seen_at, last_sequence, last_touchpoint_id, valid_from, state, furthest, since, journey_number,
     last_signal_at, transition_count, last_timer_at, held_until, overridden_at, entered_stages, product_seen_at, first_channel,
-    traits, carts, is_retained, first_seen_at
+    traits, carts, is_retained, first_seen_at, runaway_at
   )
   with kept as (
     select work_persons.site_id as of_site, work_persons.person_id, retained.*,
@@ -577,7 +577,8 @@ begin
       (array_agg(kept.first_channel order by kept.first_seen_at, kept.last_key))[1] as first_channel,
       store.merged_traits(array_agg(kept.traits order by kept.last_key)) as traits,
       store.merged_carts(array_agg(kept.carts)) as carts,
-      min(kept.first_seen_at) as first_seen_at
+      min(kept.first_seen_at) as first_seen_at,
+      min(kept.runaway_at) as runaway_at
     from kept
     group by kept.of_site, kept.person_id
   )
@@ -586,7 +587,8 @@ begin
     joined.of_site, joined.person_id, (joined.last_key).at, (joined.last_key).sequence, (joined.last_key).touchpoint_id,
     joined.valid_from, joined.state, joined.furthest, joined.since, joined.journey_number, joined.last_signal_at,
     joined.transition_count, joined.last_timer_at, joined.held_until, joined.overridden_at, joined.entered_stages,
-    joined.product_seen_at, joined.first_channel, joined.traits, joined.carts, true, joined.first_seen_at
+    joined.product_seen_at, joined.first_channel, joined.traits, joined.carts, true, joined.first_seen_at,
+    joined.runaway_at
   from joined
   on conflict do nothing;
 end

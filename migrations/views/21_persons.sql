@@ -13,7 +13,9 @@ select
   persons.net_revenue,
   sites.currency,
   persons.order_count > 0 and persons.refunded_order_count = persons.order_count as is_fully_refunded,
-  persons.unconverted_order_count
+  persons.unconverted_order_count,
+  persons.runaway_at is not null as is_runaway,
+  persons.runaway_at
 from store.persons
 join store.sites on sites.site_id = persons.site_id;
 
@@ -35,3 +37,6 @@ comment on column journey.persons.currency is 'The site''s currency.';
 comment on column journey.persons.is_fully_refunded is 'Whether every order was refunded whole.';
 comment on column journey.persons.unconverted_order_count is
   'Orders in another currency without a rate: not in net_revenue.';
+comment on column journey.persons.is_runaway is
+  'Whether there were more touchpoints within 24 hours than the site''s runaway_limit: no human, and gives no signal.';
+comment on column journey.persons.runaway_at is 'When the first touchpoint too many happened; null for a human.';

@@ -62,10 +62,11 @@ const worthless = new Set(
 );
 
 /**
- * Whether a value cannot be anybody's id: empty, `null`, `guest`, all zeros and dashes and the like, in any case.
- * Such a value never resolves; the touchpoint lives on under its other identities.
+ * Whether a value cannot be anybody's id: empty, `null`, `guest`, all zeros and dashes and the like, in any case, or
+ * one of a site's `own` (lower case, trimmed). Such a value never resolves; the touchpoint lives on under its other
+ * identities.
  */
-export function isWorthlessId(value: string): boolean {
+export function isWorthlessId(value: string, own?: readonly string[]): boolean {
   const text = value.trim().toLowerCase();
-  return worthless.has(text) || /^[0-]*$/.test(text);
+  return worthless.has(text) || /^[0-]*$/.test(text) || (own !== undefined && own.includes(text));
 }

@@ -19,6 +19,8 @@ export type JudgeOptions = {
   /** What happened before this instant the site has dropped already: it is `before_retention`; -Infinity for none. */
   retainedFrom: number;
   consentRequired: boolean;
+  /** Ids that the site knows to be nobody's, lower case and trimmed; absent for none. */
+  worthlessIds?: readonly string[] | undefined;
   /** The context that the batch shares; it may hold the consent. */
   sharedContext?: { readonly consent?: unknown } | null | undefined;
   /** Size of the body the touchpoint came in. Up to 128 KiB no touchpoint in it is measured; absent: each is. */
@@ -61,7 +63,7 @@ export function judge(event: unknown, options: JudgeOptions): Verdict {
       return rejected('too_old', '/occurred_at: older than the site accepts; import it instead');
     }
   }
-  if (!hasIdentity(event)) {
+  if (!hasIdentity(event, options.worthlessIds)) {
     return rejected('no_identity', '/anonymous_id: neither it nor user_id nor identities holds a usable id');
   }
   if (!options.isTrusted && event.source != null && offlineSources.has(event.source)) {
@@ -98,19 +100,20 @@ export function consentTo(
 /** The values of one identity field, as text and without the worthless ones. */
 export function usableIds(
   value: string | number | readonly (string | number)[] | null | undefined,
+  own?: readonly string[],
 ): string[] {
   if (value == null) return [];
   const values = Array.isArray(value) ? (value as (string | number)[]) : [value as string | number];
-  return values.map(String).filter((id) => !isWorthlessId(id));
+  return values.map(String).filter((id) => !isWorthlessId(id, own));
 }
 
-function isUsable(value: string | number | null | undefined): boolean {
-  return value != null && !isWorthlessId(String(value));
+function isUsable(value: string | number | null | undefined, own?: readonly string[]): boolean {
+  return value != null && !isWorthlessId(String(value), own);
 }
 
-function hasIdentity({ anonymous_id, user_id, identities }: Touchpoint): boolean {
-  if (isUsable(anonymous_id) || isUsable(user_id)) return true;
-  return identities != null && Object.values(identities).some((value) => usableIds(value).length > 0);
+function hasIdentity({ anonymous_id, user_id, identities }: Touchpoint, own?: readonly string[]): boolean {
+  if (isUsable(anonymous_id, own) || isUsable(user_id, own)) return true;
+  return identities != null && Object.values(identities).some((value) => usableIds(value, own).length > 0);
 }
 
 /** An NPS score is a whole number from 0 to 10; anything else would distort the figure. */

@@ -15,6 +15,8 @@ export type Envelope = {
   userAgent?: string;
   /** Came from a network of the site's own people; the address itself is kept nowhere. */
   isInternal?: true;
+  /** Ids that the site knows to be nobody's, as they were when it came; absent for none. */
+  worthlessIds?: readonly string[];
   /** Came by Segment's HTTP API: by which route, and how the ids of calls begin that have none. */
   segment?: { call: SegmentCall; fallbackId?: string };
   /** By index in the batch; absent means that every event was accepted. */

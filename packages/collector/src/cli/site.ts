@@ -24,6 +24,7 @@ const settingOptions: Partial<Record<SettingName, string>> = {
   own_hosts: '--own-host <host>',
   excluded_referrers: '--excluded-referrer <host>',
   internal_networks: '--internal-network <network>',
+  worthless_ids: '--worthless-id <id>',
   currency: '--currency <code>',
   time_zone: '--time-zone <zone>',
   consent_required: '--consent-required <yes|no>',

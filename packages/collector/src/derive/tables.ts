@@ -23,7 +23,7 @@ export const derivedTables: DerivedTable[] = [
   {
     name: 'persons',
     key: ['site_id', 'person_id'],
-    uncompared: ['next_due_at', 'last_timer_at', 'unkept_count'],
+    uncompared: ['next_due_at', 'last_timer_at', 'unkept_count', 'touchpoint_count'],
   },
   // Where checkpoints stand depends on how touchpoints arrived.
   {

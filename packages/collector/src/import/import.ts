@@ -104,17 +104,29 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
 }
 
 /** What lines of an import are judged by, beside themselves. */
-type SiteRules = { consentRequired: boolean; retainedFrom: number };
+type SiteRules = {
+  consentRequired: boolean;
+  retainedFrom: number;
+  worthlessIds: readonly string[] | undefined;
+};
 
 async function rulesOf(pool: pg.Pool, siteId: number): Promise<SiteRules> {
-  const { rows } = await pool.query<{ consent_required: boolean; retained_from: string }>(
-    `select consent_required, extract(epoch from retained_from) * 1000 as retained_from
+  const { rows } = await pool.query<{
+    consent_required: boolean;
+    retained_from: string;
+    worthless_ids: string[];
+  }>(
+    `select consent_required, worthless_ids, extract(epoch from retained_from) * 1000 as retained_from
      from store.sites where site_id = $1`,
     [siteId],
   );
   const [site] = rows;
   if (site === undefined) throw new Refusal(`there is no site ${siteId}; milepost site list shows them.`);
-  return { consentRequired: site.consent_required, retainedFrom: Number(site.retained_from) };
+  return {
+    consentRequired: site.consent_required,
+    retainedFrom: Number(site.retained_from),
+    worthlessIds: site.worthless_ids.length > 0 ? site.worthless_ids : undefined,
+  };
 }
 
 /** The first pass: the hash of the file, its columns, and which lines may occur more than once. */
@@ -182,7 +194,14 @@ function lineReader({
   const readTime = wallClockReader(options.timeZone);
   // The instant the import of this file first began: every later run makes the same rows and rejects.
   const receivedAt = record.startedAt;
-  const envelope: Envelope = { siteId: options.siteId, receivedAt, isTrusted: true, ingestedBy: 'import' };
+  const { worthlessIds } = siteRules;
+  const envelope: Envelope = {
+    siteId: options.siteId,
+    receivedAt,
+    isTrusted: true,
+    ingestedBy: 'import',
+    ...(worthlessIds !== undefined && { worthlessIds }),
+  };
   const shared = sharedFactsOf({}, envelope);
   const rules = {
     isTrusted: true,

@@ -52,13 +52,18 @@ export async function append(
 // A browser's is a few hundred characters; the flag for bots needs no more.
 const maxUserAgentLength = 512;
 
-/** What is kept of a request's headers and address. */
+/** What is kept of a request's headers and address, and of what its site was set to. */
 export function senderOf(
   { isTrusted, site }: { isTrusted: boolean; site: Key['site'] },
   request: FastifyRequest,
-): Pick<Envelope, 'userAgent' | 'isInternal'> {
+): Pick<Envelope, 'userAgent' | 'isInternal' | 'worthlessIds'> {
   const userAgent = request.headers['user-agent']?.slice(0, maxUserAgentLength);
   // A server's own address says nothing of the visitor's.
   const isInternal = !isTrusted && site.isInternal?.(request.ip) === true;
-  return { ...(userAgent !== undefined && { userAgent }), ...(isInternal && { isInternal }) };
+  const { worthlessIds } = site;
+  return {
+    ...(userAgent !== undefined && { userAgent }),
+    ...(isInternal && { isInternal }),
+    ...(worthlessIds !== undefined && { worthlessIds }),
+  };
 }

@@ -50,7 +50,7 @@ export async function events(
     const key = early ?? (await admitted(textsInBody, admission));
 
     const { batch, sent_at: sentAt, context, lost } = batchOf(body, { maxEvents: maxBatchEvents });
-    const { siteId, oldestLive, retainedFrom, consentRequired } = key.site;
+    const { siteId, oldestLive, retainedFrom, consentRequired, worthlessIds } = key.site;
     const isTrusted = key.kind === 'secret';
     const options = {
       isTrusted,
@@ -59,6 +59,7 @@ export async function events(
       oldestLive,
       retainedFrom,
       consentRequired,
+      worthlessIds,
       sharedContext: context,
       bodyBytes: json.length,
     };

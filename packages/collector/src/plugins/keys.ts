@@ -22,6 +22,8 @@ export type Site = {
   retainedFrom: number;
   /** Whether an address is one of the site's own people; null where none are named. */
   isInternal: ((address: string) => boolean) | null;
+  /** Ids that are nobody's, beside the shipped ones; undefined for none. */
+  worthlessIds: readonly string[] | undefined;
   /** Signs the links of its e-mails. */
   linkSecret: Buffer;
 };
@@ -42,6 +44,7 @@ type KeyRow = {
   allowed_origins: string[];
   consent_required: boolean;
   internal_networks: string[];
+  worthless_ids: string[];
   oldest_live: string;
   retained_from: string;
   link_secret: Buffer;
@@ -147,6 +150,7 @@ export class KeyRing {
           sites.allowed_origins,
           sites.consent_required,
           sites.internal_networks,
+          sites.worthless_ids,
           sites.link_secret,
           extract(epoch from now() - sites.oldest_live_touchpoint) * 1000 as oldest_live,
           extract(epoch from sites.retained_from) * 1000 as retained_from
@@ -186,6 +190,7 @@ function keyOf(row: KeyRow): Key {
       oldestLive: Number(row.oldest_live),
       retainedFrom: Number(row.retained_from),
       isInternal: internalNetworks(row.internal_networks),
+      worthlessIds: row.worthless_ids.length > 0 ? row.worthless_ids : undefined,
       linkSecret: row.link_secret,
     },
   };

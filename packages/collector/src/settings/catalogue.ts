@@ -12,6 +12,7 @@ import {
   networks,
   origins,
   timeZone,
+  worthlessIds,
 } from './forms.ts';
 
 type Setting<AnyForm extends Form = Form> = {
@@ -67,6 +68,13 @@ export const catalogue = {
     form: networks(),
     readByDerivation: false,
   }),
+  worthless_ids: setting({
+    description:
+      "Ids that are nobody's, in any case, beside the shipped ones: refused and counted from then on",
+    default: '',
+    form: worthlessIds(),
+    readByDerivation: false,
+  }),
   identity_limit: setting({
     description: 'How many identities of one type, but user ids, a person may have',
     default: '5',
@@ -83,6 +91,12 @@ export const catalogue = {
     description: 'How many identities may resolve to each other',
     default: '1000',
     form: count({ least: 2, most: 10_000 }),
+    readByDerivation: true,
+  }),
+  runaway_limit: setting({
+    description: 'Touchpoints within 24 hours over which a person is no human, and gives no signal',
+    default: '10000',
+    form: count({ least: 1, most: 1_000_000 }),
     readByDerivation: true,
   }),
   consent_required: setting({

@@ -12,6 +12,7 @@ export type FormName =
   | 'origins'
   | 'hosts'
   | 'networks'
+  | 'ids'
   | 'currency'
   | 'time zone'
   | 'number'
@@ -121,6 +122,20 @@ export function networks(): Form<string[]> {
     allowed:
       'Write addresses or networks, as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32, with commas between.',
     schema: list(z.string().refine((text) => networkOf(text) !== null)),
+    textOf: joined,
+  };
+}
+
+export function worthlessIds(): Form<string[]> {
+  return {
+    name: 'ids',
+    allowed: 'Write up to 100 ids, as noreply@shop.example or 9999999999, with commas between.',
+    schema: list(
+      z
+        .string()
+        .transform((text) => text.trim().toLowerCase())
+        .refine((text) => text !== '' && text.length <= 300),
+    ).refine((ids) => ids.length <= 100),
     textOf: joined,
   };
 }

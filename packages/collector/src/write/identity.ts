@@ -14,12 +14,13 @@ export type Identity = {
   hasRefusedId: boolean;
 };
 
-/** Reads who a touchpoint was. A judged touchpoint has an identity; one that has none throws. */
-export function identityOf(event: Touchpoint): Identity {
+/** Reads who a touchpoint was. A judged touchpoint has an identity; one that has none throws. `own`: worthless ids of the site. */
+export function identityOf(event: Touchpoint, own?: readonly string[]): Identity {
   const given = event.identities ?? null;
-  const anonymousId = idOf(event.anonymous_id);
-  const userId = idOf(event.user_id ?? soleIdOf(given?.['user_id']));
-  const identities = given === null && event.traits == null ? null : otherIdentities(event);
+  const anonymousId = idOf(event.anonymous_id, own);
+  const userId = idOf(event.user_id ?? soleIdOf(given?.['user_id']), own);
+  const others = given === null && event.traits == null ? null : otherIdentities(event, own);
+  const identities = others?.identities ?? null;
   const [type, value] =
     anonymousId !== null
       ? ['anonymous_id', anonymousId]
@@ -32,15 +33,17 @@ export function identityOf(event: Touchpoint): Identity {
     identities,
     identityId: keyOf(type, value),
     hasRefusedId:
-      (event.anonymous_id != null && anonymousId === null) || (event.user_id != null && userId === null),
+      (event.anonymous_id != null && anonymousId === null) ||
+      (event.user_id != null && userId === null) ||
+      others?.hasRefusedId === true,
   };
 }
 
 /** The text of an id; null for none and for a worthless one. */
-export function idOf(value: string | number | null | undefined): string | null {
+export function idOf(value: string | number | null | undefined, own?: readonly string[]): string | null {
   if (value == null) return null;
   const text = typeof value === 'string' ? value : String(value);
-  return isWorthlessId(text) ? null : storable(text);
+  return isWorthlessId(text, own) ? null : storable(text);
 }
 
 function soleIdOf(value: unknown): string | number | null {
@@ -54,25 +57,36 @@ function firstOf(identities: Record<string, string[]> | null): [string, string] 
 }
 
 /** E-mail addresses and telephone numbers are identities by the SHA-256 of their normal form. */
-function otherIdentities({ identities, traits, ...event }: Touchpoint): Record<string, string[]> | null {
+function otherIdentities(
+  { identities, traits, ...event }: Touchpoint,
+  own: readonly string[] | undefined,
+): Pick<Identity, 'identities' | 'hasRefusedId'> {
   const found: [string, string][] = [];
+  let hasRefusedId = false;
   for (const type in identities) {
     if (type === 'user_id' || type === 'anonymous_id') continue;
-    for (const value of usableIds(identities[type])) found.push(normalised(type, storable(value)));
+    const usable = usableIds(identities[type], own);
+    hasRefusedId ||= usable.length < countOf(identities[type]);
+    for (const value of usable) found.push(normalised(type, storable(value)));
   }
   // The traits of a group call are the account's: its address is nobody's in particular.
-  const own = typeOf(event.name, event.type) === 'group' ? null : traits;
+  const told = typeOf(event.name, event.type) === 'group' ? null : traits;
   for (const type of ['email', 'phone']) {
-    const value = own?.[type];
-    if (typeof value === 'string' && !isWorthlessId(value)) found.push(normalised(type, storable(value)));
+    const value = told?.[type];
+    if (typeof value === 'string' && !isWorthlessId(value, own))
+      found.push(normalised(type, storable(value)));
   }
-  if (found.length === 0) return null;
+  if (found.length === 0) return { identities: null, hasRefusedId };
   const byType = Object.create(null) as Record<string, string[]>; // `constructor` is a type like any other
   for (const [type, value] of found.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))) {
     const values = (byType[type] ??= []);
     if (!values.includes(value)) values.push(value);
   }
-  return byType;
+  return { identities: byType, hasRefusedId };
+}
+
+function countOf(values: unknown): number {
+  return Array.isArray(values) ? values.length : values == null ? 0 : 1;
 }
 
 function normalised(type: string, value: string): [string, string] {

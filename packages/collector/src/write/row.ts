@@ -74,9 +74,9 @@ export function sharedFactsOf(
 
 /** The row of a touchpoint that was judged fit. Pure: the same event and envelope always give the same row. */
 export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts): TouchpointRow {
-  const { siteId, receivedAt, isTrusted } = envelope;
+  const { siteId, receivedAt, isTrusted, worthlessIds } = envelope;
   const { touchpointId, isGiven } = touchpointIdOf(siteId, event.id);
-  const identity = identityOf(event);
+  const identity = identityOf(event, worthlessIds);
   const type = typeOf(event.name, event.type);
   const name = storable(canonicalName(event.name ?? '', type));
   const clientTime = readTime(event.occurred_at);
@@ -89,7 +89,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
   const source = sourceOf(event, context, identity.anonymousId !== null);
 
   const account = event.account_id ?? groupIdOf(context);
-  const accountId = idOf(account);
+  const accountId = idOf(account, worthlessIds);
 
   const flags: string[] = [];
   if (identity.hasRefusedId || (account != null && accountId === null)) flags.push('worthless_id');
@@ -113,7 +113,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     userId: identity.userId,
     accountId,
     identities: jsonOf(identity.identities),
-    properties: type === 'alias' ? aliasOf(event, flags) : propertiesOf(event, name, flags),
+    properties: type === 'alias' ? aliasOf(event, flags, worthlessIds) : propertiesOf(event, name, flags),
     traits: jsonOf(event.traits),
     context: own === null ? shared.contextText : jsonOf(context),
     givenId: isGiven ? null : storable(event.id),
@@ -147,8 +147,12 @@ function textOf(value: unknown): string | null {
 }
 
 /** An alias has the user's earlier id as its one property. */
-function aliasOf({ previous_id: given }: Touchpoint, flags: string[]): string | null {
-  const previousId = idOf(given);
+function aliasOf(
+  { previous_id: given }: Touchpoint,
+  flags: string[],
+  own: readonly string[] | undefined,
+): string | null {
+  const previousId = idOf(given, own);
   if (given != null && previousId === null && !flags.includes('worthless_id')) flags.push('worthless_id');
   return previousId === null ? null : jsonOf({ previous_id: previousId });
 }

@@ -285,6 +285,8 @@ export const someSettings = fc.constantFrom<SiteSettings>(
   },
   { goals },
   { goals, currency: 'USD', session_gap: '1 hour' },
+  { runaway_limit: 3 },
+  { runaway_limit: 8 },
 );
 
 export const choices = fc.record({

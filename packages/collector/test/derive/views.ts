@@ -104,7 +104,7 @@ async function settingsOf(pool: pg.Pool, site: Site): Promise<Settings> {
        own_hosts, excluded_referrers, (
          select coalesce(jsonb_agg(channel_rules order by channel_rules.position), '[]')
          from store.channel_rules where channel_rules.site_id = sites.site_id
-       ) as channel_rules, model_version, goals, identity_limit, identity_limits, identity_set_limit,
+       ) as channel_rules, model_version, goals, identity_limit, identity_limits, identity_set_limit, runaway_limit,
        ${inMs('session_gap')}, ${inMs('session_limit')}, ${inMs('engaged_after')},
        ${inMs('recovery_window')},
        ${inMs('cart_delay')}, ${inMs('checkout_delay')}, ${inMs('cart_expiry')}, ${inMs('self_recovery_window')},

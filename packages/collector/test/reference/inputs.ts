@@ -94,6 +94,7 @@ export type Settings = {
   identity_limits: Record<string, number>;
   identity_set_limit: number;
   corrections: Correction[];
+  runaway_limit: number;
 };
 
 export const second = 1_000;
@@ -128,6 +129,7 @@ export const defaultSettings: Omit<Settings, 'person_secret'> = {
   identity_limits: {},
   identity_set_limit: 1_000,
   corrections: [],
+  runaway_limit: 10_000,
 };
 
 /** The order of section 2: (occurred_at, sequence, touchpoint_id). */

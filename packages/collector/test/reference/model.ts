@@ -30,7 +30,15 @@ import {
 } from './orders.ts';
 import { sessionByTouchpoint, sessionRow, sessionsOf, type Session } from './sessions.ts';
 import { funnelRows, stageMetricsRows, type Way } from './stage-figures.ts';
-import { byPerson, currentStageRow, customerOf, machineAt, standingOf, transitionRow } from './stages.ts';
+import {
+  byPerson,
+  currentStageRow,
+  customerOf,
+  machineAt,
+  runawayAt,
+  standingOf,
+  transitionRow,
+} from './stages.ts';
 
 export type Row = Record<string, unknown>;
 export type ViewName =
@@ -149,6 +157,7 @@ function personRow(
   const anchor = about.identities.anchorOf(own[0]!);
   const firstAct = own.find(isAct);
   const inSite = about.bought.map(siteAmountsOf);
+  const runaway = runawayAt(own, about.settings);
   return {
     person_id,
     user_id: anchor.type === 'user_id' ? anchor.value : null,
@@ -161,6 +170,8 @@ function personRow(
     net_revenue: figureOf(netOf(about.bought)),
     currency: about.settings.currency,
     unconverted_order_count: inSite.filter((amounts) => amounts === null).length,
+    is_runaway: runaway !== null,
+    runaway_at: runaway === null ? null : isoOf(runaway),
   };
 }
 

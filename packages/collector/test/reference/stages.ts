@@ -2,6 +2,7 @@ import { ecommerce, machineOf, stateOfOverride } from './machine.ts';
 import type { Order } from './orders.ts';
 import {
   byOrder,
+  day,
   groupedBy,
   isAct,
   isHuman,
@@ -31,6 +32,14 @@ export type Standing = { transitions: Transition[]; lastSignalAt: number | null 
 /** The machine of a site's model. */
 export function machineAt(settings: Settings) {
   return settings.model === null ? ecommerce : machineOf(settings.model);
+}
+
+/** Section 3: when somebody was found to be no human, by more touchpoints within 24 hours than the limit. */
+export function runawayAt(touchpoints: Touchpoint[], { runaway_limit: limit }: Settings): number | null {
+  const times = touchpoints.filter(isHuman).map(({ occurred_at }) => occurred_at);
+  times.sort((a, b) => a - b);
+  const last = times.findIndex((at, index) => index >= limit && at - times[index - limit]! < day);
+  return last < 0 ? null : times[last]!;
 }
 
 /** Replays one person's touchpoints and timers up to `as_of`. */
@@ -92,7 +101,8 @@ export function standingOf(
     }
   };
 
-  for (const touchpoint of touchpoints.filter(isHuman).filter(isAct).sort(byOrder)) {
+  const signalling = runawayAt(touchpoints, settings) === null ? touchpoints : [];
+  for (const touchpoint of signalling.filter(isHuman).filter(isAct).sort(byOrder)) {
     const said = machine.signalOf(touchpoint);
     if (said === null) continue;
     // Of the touchpoints of an order one alone gives the purchase signal.

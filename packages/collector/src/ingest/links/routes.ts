@@ -63,6 +63,7 @@ export async function links(
       oldestLive: site.oldestLive,
       retainedFrom: site.retainedFrom,
       consentRequired: site.consentRequired,
+      worthlessIds: site.worthlessIds,
     });
     const rejection: Rejection | null = isExpired
       ? { reason: 'expired_token', detail: `expired at ${new Date(link.expiresAt).toISOString()}` }
@@ -75,6 +76,7 @@ export async function links(
       isTrusted: true,
       ingestedBy: way,
       ...(isInternal && { isInternal }),
+      ...(site.worthlessIds !== undefined && { worthlessIds: site.worthlessIds }),
       ...(rejection !== null && { rejected: { 0: rejection } }),
     };
     const json = { batch: [touchpoint] };

@@ -62,7 +62,7 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
   requireCalls(body, call);
 
   const batch = callsOf(body, call);
-  const { siteId, oldestLive, retainedFrom, consentRequired } = key.site;
+  const { siteId, oldestLive, retainedFrom, consentRequired, worthlessIds } = key.site;
   const isTrusted = key.kind === 'secret';
   const fallbackId = batch.calls.some(lacksId) ? `${receivedAt}-${randomUUID()}` : undefined;
   const rejected: Record<number, Rejection> = {};
@@ -76,6 +76,7 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
       oldestLive,
       retainedFrom,
       consentRequired,
+      worthlessIds,
       bodyBytes: json.length,
     });
     if (verdict.ok) continue;
