@@ -123,13 +123,18 @@ begin
 end
 $$;
 
--- The campaign tuple of a touchpoint as one text, null when it brings none. Term and content alone are no campaign.
-create or replace function store.campaign_key(context jsonb) returns text
+-- The same, of contexts that mostly say nothing.
+create or replace function store.campaign_said(context jsonb) returns jsonb
 language sql immutable parallel safe
 return case
   when context ? 'campaign' or context ? 'click_ids' or position('?' in context -> 'page' ->> 'url') > 0 or context -> 'page' ? 'search'
-  then nullif(store.campaign_of(context) - 'term' - 'content', '{}')::text
+  then store.campaign_of(context)
 end;
+
+-- A campaign's tuple as one text, null when it brings none. Term and content alone are no campaign.
+create or replace function store.campaign_tuple(campaign jsonb) returns text
+language sql immutable parallel safe
+return nullif(campaign - 'term' - 'content', '{}')::text;
 
 -- The channel rules in order, first match wins: those of the site, then the shipped ones (site 0). A condition that is null
 -- says nothing. Comparisons ignore case.
@@ -182,8 +187,12 @@ create or replace function store.referrer_of(context jsonb, no_referrers text[])
 language plpgsql immutable parallel safe
 as $$
 declare
-  referrer text := store.host_of(coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer'));
+  referrer text := coalesce(context -> 'page' ->> 'referrer', context ->> 'referrer');
 begin
+  if referrer is null then
+    return null;
+  end if;
+  referrer := store.host_of(referrer);
   if referrer = store.host_of(context -> 'page' ->> 'url') or store.is_among(referrer, no_referrers) then
     return null;
   end if;

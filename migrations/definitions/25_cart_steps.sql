@@ -1,4 +1,4 @@
--- What one happening does to a person's carts (SEMANTICS 7): the steps of the fold that 34_carts.sql runs.
+-- What happenings do to a person's carts (SEMANTICS 7): the fold that 34_carts.sql runs.
 
 -- The step of the checkout that an event stands for; null for events that are none of a cart.
 create or replace function store.cart_step_of(event_name text) returns smallint
@@ -25,7 +25,8 @@ declare
   old jsonb;
   quantity numeric;
 begin
-  for item in select elements.item from jsonb_array_elements(items) with ordinality as elements (item, position) order by elements.position loop
+  for position in 0 .. jsonb_array_length(items) - 1 loop
+    item := items -> position;
     key := store.item_key(item);
     continue when key is null;
     old := result -> key;
@@ -103,84 +104,85 @@ return case
   when (cart).state = 'abandoned' then (cart).abandoned_at + cart_expiry
 end;
 
--- One more thing that happened to a person's carts: a cart touchpoint, an order, or (kind `clock`) time alone.
-create or replace function store.cart_step(
-  carts store.cart_state[], seed store.cart_state[], kind text, at timestamptz, sequence bigint, touchpoint_id uuid,
-  cart_id text, properties jsonb, order_id text, is_cart_known boolean,
+-- The fold: a person's carts after what happened to them, in order, who had those of `seed` (null: none) before.
+create or replace function store.carts_after(
+  seed store.cart_state[], happenings store.cart_happening[],
   cart_delay interval, checkout_delay interval, cart_expiry interval, self_recovery_window interval, site_currency text
 ) returns store.cart_state[]
 language plpgsql immutable
 as $$
 declare
-  current store.cart_state[] := coalesce(carts, seed, '{}');
+  current store.cart_state[] := coalesce(seed, '{}');
+  happening store.cart_happening;
   cart store.cart_state;
   items jsonb;
   currency text;
   found integer;
   latest store.order_key;
 begin
-  for position in 1 .. cardinality(current) loop
-    if (current[position]).state in ('open', 'abandoned') then
-      current[position] := store.cart_at(current[position], at, cart_delay, checkout_delay, cart_expiry);
-    end if;
-  end loop;
-
-  if kind = 'clock' then
-    return current;
-  end if;
-
-  if kind = 'order' then
+  foreach happening in array happenings loop
     for position in 1 .. cardinality(current) loop
-      cart := current[position];
-      continue when cart.state not in ('open', 'abandoned');
-      if is_cart_known then
-        continue when cart.cart_id is distinct from cart_step.cart_id;
-        current[position] := store.cart_bought(cart, at, order_id, self_recovery_window);
-      elsif latest is null or latest < row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key then
-        latest := row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key;
+      if (current[position]).state in ('open', 'abandoned') then
+        current[position] := store.cart_at(current[position], happening.at, cart_delay, checkout_delay, cart_expiry);
+      end if;
+    end loop;
+    continue when happening.kind = 'clock';
+    found := null;
+
+    if happening.kind = 'order' then
+      latest := null;
+      for position in 1 .. cardinality(current) loop
+        cart := current[position];
+        continue when cart.state not in ('open', 'abandoned');
+        if happening.is_cart_known then
+          continue when cart.cart_id is distinct from happening.cart_id;
+          current[position] := store.cart_bought(cart, happening.at, happening.order_id, self_recovery_window);
+        elsif latest is null or latest < row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key then
+          latest := row(cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id)::store.order_key;
+          found := position;
+        end if;
+      end loop;
+      if found is not null then
+        current[found] := store.cart_bought(current[found], happening.at, happening.order_id, self_recovery_window);
+      end if;
+      continue;
+    end if;
+
+    items := store.items_of(happening.properties);
+    currency := store.currency_of(happening.properties -> 'currency');
+    for position in 1 .. cardinality(current) loop
+      if (current[position]).state in ('open', 'abandoned') and (current[position]).cart_id is not distinct from happening.cart_id then
         found := position;
       end if;
     end loop;
-    if found is not null then
-      current[found] := store.cart_bought(current[found], at, order_id, self_recovery_window);
+    if found is null then
+      continue when not store.opens_cart(happening.kind, items);
+      cart := row(happening.touchpoint_id, happening.cart_id, 'open', happening.at, happening.at, happening.sequence,
+        happening.touchpoint_id, null, null, 0, 1, '{}'::jsonb, site_currency, null, null, null)::store.cart_state;
+      found := cardinality(current) + 1;
+    else
+      cart := current[found];
+      cart.state := 'open'; -- coming back begins an episode; the abandonment stays on record
+      cart.last_activity_at := happening.at;
+      cart.last_sequence := happening.sequence;
+      cart.last_touchpoint_id := happening.touchpoint_id;
     end if;
-    return current;
-  end if;
-
-  items := store.items_of(properties);
-  currency := store.currency_of(properties -> 'currency');
-  for position in 1 .. cardinality(current) loop
-    if (current[position]).state in ('open', 'abandoned') and (current[position]).cart_id is not distinct from cart_step.cart_id then
-      found := position;
-    end if;
-  end loop;
-  if found is null then
-    if not store.opens_cart(kind, items) then
-      return current;
-    end if;
-    cart := row(touchpoint_id, cart_id, 'open', at, at, sequence, touchpoint_id, null, null, 0, 1, '{}'::jsonb,
-      site_currency, null, null, null)::store.cart_state;
-    found := cardinality(current) + 1;
-  else
-    cart := current[found];
-    cart.state := 'open'; -- coming back begins an episode; the abandonment stays on record
-    cart.last_activity_at := at;
-    cart.last_sequence := sequence;
-    cart.last_touchpoint_id := touchpoint_id;
-  end if;
-  cart.furthest_step := greatest(cart.furthest_step, store.cart_step_of(kind));
-  cart.currency := coalesce(currency, cart.currency);
-  cart.recovery_url := coalesce(store.text_of(properties -> 'recovery_url'), cart.recovery_url);
-  if items is not null and kind not in ('add_shipping_info', 'add_payment_info') then
-    if cart.lines <> '{}'::jsonb or kind <> 'remove_from_cart' then
-      cart.lines := store.lines_after(cart.lines, kind, items, currency);
-      if cart.lines = '{}'::jsonb and (kind = 'remove_from_cart' or jsonb_array_length(items) = 0) and kind <> 'add_to_cart' then
-        cart.state := 'emptied';
-        cart.closed_at := at;
+    cart.furthest_step := greatest(cart.furthest_step, store.cart_step_of(happening.kind));
+    cart.currency := coalesce(currency, cart.currency);
+    cart.recovery_url := coalesce(store.text_of(happening.properties -> 'recovery_url'), cart.recovery_url);
+    if items is not null and happening.kind not in ('add_shipping_info', 'add_payment_info') then
+      if cart.lines <> '{}'::jsonb or happening.kind <> 'remove_from_cart' then
+        cart.lines := store.lines_after(cart.lines, happening.kind, items, currency);
+        if cart.lines = '{}'::jsonb and (happening.kind = 'remove_from_cart' or jsonb_array_length(items) = 0)
+          and happening.kind <> 'add_to_cart'
+        then
+          cart.state := 'emptied';
+          cart.closed_at := happening.at;
+        end if;
       end if;
     end if;
-  end if;
-  current[found] := cart;
+    current[found] := cart;
+  end loop;
   return current;
 end
 $$;
@@ -197,6 +199,8 @@ begin
 end
 $$;
 
-create or replace aggregate store.carts_of(
-  store.cart_state[], text, timestamptz, bigint, uuid, text, jsonb, text, boolean, interval, interval, interval, interval, text
-) (sfunc = store.cart_step, stype = store.cart_state[]);
+drop aggregate if exists store.carts_of(
+  store.cart_state[], text, timestamptz, bigint, uuid, text, jsonb, text, boolean, interval, interval, interval, interval, text);
+drop function if exists store.cart_step(
+  store.cart_state[], store.cart_state[], text, timestamptz, bigint, uuid, text, jsonb, text, boolean, interval, interval,
+  interval, interval, text);

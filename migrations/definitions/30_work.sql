@@ -41,11 +41,10 @@ begin
     retained_from timestamptz not null -- what happened before it was dropped
   ) on commit preserve rows;
 
-  -- The touchpoints at hand: new ones, and the older ones of whoever is replayed.
+  -- The touchpoints at hand: new ones, and the older ones of whoever is replayed. Definitions join the whole workbench by
+  -- hash; an index would be read through all its dead entries.
   create temporary table if not exists work_touchpoints on commit preserve rows as
   select derivable_touchpoints.*, false as is_new, null::uuid as person_id from store.derivable_touchpoints limit 0;
-  -- The only index: definitions join the whole workbench by hash, and an index would be read through all its dead entries.
-  create index if not exists work_touchpoints_traits on work_touchpoints (site_id, person_id) where traits is not null;
 
   create temporary table if not exists work_identities (
     site_id integer not null,
@@ -62,7 +61,27 @@ begin
     primary key (site_id, identity_id)
   ) on commit preserve rows;
 
+  -- The last spells, as they stand, of the identities that new touchpoints are led by.
+  create temporary table if not exists work_last_spells (
+    site_id integer not null,
+    identity_id uuid not null,
+    place tid not null,
+    spell smallint not null,
+    from_at timestamptz not null,
+    from_sequence bigint not null,
+    from_touchpoint_id uuid not null,
+    last_seen_at timestamptz not null,
+    last_sequence bigint not null,
+    last_touchpoint_id uuid not null,
+    person_id uuid not null,
+    is_refused boolean not null,
+    type text not null,
+    user_id text,
+    base_user_id text
+  ) on commit preserve rows;
+
   create temporary table if not exists work_latest_seen (
+    place tid, -- of the spell, where it is at hand
     site_id integer not null,
     identity_id uuid not null,
     last_seen_at timestamptz not null,
@@ -93,29 +112,85 @@ begin
 
   perform store.create_link_tables();
 
+  -- The persons at hand, each once.
   create temporary table if not exists work_persons (
     site_id integer not null,
     person_id uuid not null,
     is_replayed boolean not null,
     is_loaded boolean not null default false,
+    is_long boolean not null default false, -- a checkpoint is due
+    is_crowded boolean not null default false, -- has more touchpoints than a human in a day
+    is_mute boolean not null default false, -- gives no signal
     -- Of whom is replayed: the earliest instant at which something may have changed, and the checkpoint before it, after
     -- which everything is done again; without one, from the beginning.
-    from_at timestamptz not null default '-infinity',
     has_base boolean not null default false,
     is_base_retained boolean not null default false, -- it is what retention kept, with nothing left before it
+    base_transition_count integer not null default 0,
+    from_at timestamptz not null default '-infinity',
     base_valid_from timestamptz not null default '-infinity',
     base_at timestamptz not null default '-infinity',
     base_sequence bigint not null default 0,
     base_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
-    base_transition_count integer not null default 0,
     -- how far it is done: to the end, but where checkpoints on the way are made
     until_at timestamptz not null default 'infinity',
     until_sequence bigint not null default 0,
     until_touchpoint_id uuid not null default '00000000-0000-0000-0000-000000000000',
-    is_long boolean not null default false, -- a checkpoint is due
-    is_crowded boolean not null default false, -- has more touchpoints than a human in a day
-    is_mute boolean not null default false, -- gives no signal
-    primary key (site_id, person_id)
+    -- What stands in `persons` until this transaction writes it, and where; without a place nothing does.
+    is_looked_up boolean not null default false,
+    place tid,
+    state smallint,
+    furthest smallint,
+    since timestamptz,
+    journey_number integer,
+    transition_count integer,
+    last_signal_at timestamptz,
+    last_timer_at timestamptz,
+    held_until timestamptz,
+    overridden_at timestamptz,
+    entered_stages integer,
+    first_seen_at timestamptz,
+    last_seen_at timestamptz,
+    last_sequence bigint,
+    last_touchpoint_id uuid,
+    product_seen_at timestamptz,
+    next_due_at timestamptz,
+    unkept_count integer,
+    touchpoint_count integer,
+    runaway_at timestamptz,
+    stage text,
+    first_channel text,
+    user_id text,
+    traits jsonb
+  ) on commit preserve rows;
+
+  -- What will stand there.
+  create temporary table if not exists work_person_rows (
+    place tid,
+    site_id integer not null,
+    person_id uuid not null,
+    state smallint,
+    furthest smallint,
+    since timestamptz,
+    journey_number integer,
+    transition_count integer not null,
+    last_signal_at timestamptz,
+    last_timer_at timestamptz,
+    held_until timestamptz,
+    overridden_at timestamptz,
+    entered_stages integer not null,
+    first_seen_at timestamptz not null,
+    last_seen_at timestamptz not null,
+    last_sequence bigint not null,
+    last_touchpoint_id uuid not null,
+    product_seen_at timestamptz,
+    next_due_at timestamptz,
+    unkept_count integer not null,
+    touchpoint_count integer not null,
+    runaway_at timestamptz,
+    stage text,
+    first_channel text,
+    user_id text,
+    traits jsonb
   ) on commit preserve rows;
 
   -- Orders whose facts or session may have changed, with what metrics knew of them before.
@@ -141,7 +216,10 @@ begin
     cart_key uuid
   ) on commit preserve rows;
 
-  create temporary table if not exists work_session_rows (like store.sessions including defaults) on commit preserve rows;
+  create temporary table if not exists work_session_rows (
+    place tid, -- where the session stands that merely goes on
+    like store.sessions including defaults
+  ) on commit preserve rows;
 
   create temporary table if not exists work_carts (
     site_id integer not null,
@@ -150,11 +228,22 @@ begin
   ) on commit preserve rows;
   create index if not exists work_carts_person on work_carts (site_id, person_id);
 
+  -- Where the persons at hand stand now, and how they came there in this transaction.
   create temporary table if not exists work_stages (
     site_id integer not null,
     person_id uuid not null,
-    machine store.stage_state not null,
-    primary key (site_id, person_id)
+    state smallint not null,
+    furthest smallint not null,
+    since timestamptz,
+    journey_number integer not null,
+    last_signal_at timestamptz,
+    transition_count integer not null,
+    last_timer_at timestamptz,
+    held_until timestamptz,
+    overridden_at timestamptz,
+    due_at timestamptz, -- of the timer of this state
+    move_count integer not null,
+    moves store.stage_move[] not null
   ) on commit preserve rows;
 
   -- Who moved: where they stood before (weight -1) and stand now (weight 1), which transitions went and came, and what
@@ -291,10 +380,12 @@ begin
   delete from work_sites;
   delete from work_touchpoints;
   delete from work_identities;
+  delete from work_last_spells;
   delete from work_latest_seen;
   delete from work_spells;
   perform store.clear_link_tables();
   delete from work_persons;
+  delete from work_person_rows;
   delete from work_orders;
   delete from work_conversions;
   delete from work_session_rows;
@@ -322,7 +413,8 @@ language plpgsql
 as $$
 begin
   perform store.truncate_link_tables();
-  truncate work_sites, work_touchpoints, work_identities, work_latest_seen, work_spells, work_persons, work_orders, work_conversions,
+  truncate work_sites, work_touchpoints, work_identities, work_last_spells, work_latest_seen, work_spells, work_persons, work_person_rows,
+    work_orders, work_conversions,
     work_session_rows, work_carts, work_stages, work_standings, work_moves, work_stays, work_goals, work_reached, work_days,
     work_day_parts, work_persons_before, work_carts_before, work_changes, work_imports, work_memberships,
     work_members, work_pieces;
@@ -350,7 +442,8 @@ $$;
 
 -- What derivation reads of a touchpoint, and no more: the workbench is copied from here. Bots and internal traffic are
 -- part of nothing derived.
-create or replace view store.derivable_touchpoints as
+drop view if exists store.derivable_touchpoints;
+create view store.derivable_touchpoints as
 select
   touchpoints.site_id,
   touchpoints.touchpoint_id,
@@ -372,7 +465,7 @@ select
   case when store.reads_properties(touchpoints.name) then touchpoints.properties end as properties,
   -- in a group call they are the account's
   case when touchpoints.type <> 'group' then touchpoints.traits end as traits,
-  case when touchpoints.context is not null then store.campaign_key(touchpoints.context) end as campaign_key,
+  case when touchpoints.context is not null then store.campaign_said(touchpoints.context) end as campaign,
   store.path_of(touchpoints.context) as path,
   case when touchpoints.name = 'user_engagement'
     then store.amount_of(touchpoints.properties -> 'engagement_time_msec')::bigint end as engaged_milliseconds,
@@ -386,29 +479,57 @@ select
 from store.touchpoints
 where touchpoints.bot_reason is null and touchpoints.internal_reason is null;
 
--- Puts touchpoints on the workbench by id.
+drop function if exists store.campaign_key(jsonb); -- the view was the last to use it
+
+-- Puts new touchpoints on the workbench by id, and the last spells of their identities as they stand.
 create or replace function store.load_new_touchpoints(site integer, touchpoints uuid[]) returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
-  insert into work_touchpoints
-  select touchpoints.*, true, (
-    select identities.person_id
-    from identities
-    where identities.site_id = touchpoints.site_id and identities.identity_id = touchpoints.identity_id
-      and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
-        <= (touchpoints.occurred_at, touchpoints.sequence, touchpoints.touchpoint_id)
-    order by identities.spell desc
-    limit 1
-  )
-  from unnest(load_new_touchpoints.touchpoints) as new_touchpoints (touchpoint_id)
-  cross join lateral (
+  with loaded as materialized (
     select derivable_touchpoints.*
     from store.derivable_touchpoints
     where derivable_touchpoints.site_id = load_new_touchpoints.site
-      and derivable_touchpoints.touchpoint_id = new_touchpoints.touchpoint_id
-    offset 0
-  ) as touchpoints;
+      and derivable_touchpoints.touchpoint_id = any (load_new_touchpoints.touchpoints)
+  ),
+
+  last_spells as (
+    insert into work_last_spells (
+      site_id, identity_id, place, spell, type, user_id, person_id, from_at, from_sequence, from_touchpoint_id, last_seen_at,
+      last_sequence, last_touchpoint_id, is_refused, base_user_id
+    )
+    select at_hand.site_id, at_hand.identity_id, known.place, known.spell, known.type, known.user_id, known.person_id,
+      known.from_at, known.from_sequence, known.from_touchpoint_id, known.last_seen_at, known.last_sequence,
+      known.last_touchpoint_id, known.is_refused, known.base_user_id
+    from (select distinct loaded.site_id, loaded.identity_id from loaded) as at_hand
+    cross join lateral (
+      select identities.ctid as place, identities.*
+      from identities
+      where identities.site_id = at_hand.site_id and identities.identity_id = at_hand.identity_id
+      order by identities.spell desc
+      limit 1
+    ) as known
+    returning work_last_spells.*
+  )
+
+  insert into work_touchpoints
+  select loaded.*, true,
+    case
+      when (last_spells.from_at, last_spells.from_sequence, last_spells.from_touchpoint_id)
+        <= (loaded.occurred_at, loaded.sequence, loaded.touchpoint_id) then last_spells.person_id
+      when last_spells.identity_id is not null then (
+        select identities.person_id
+        from identities
+        where identities.site_id = loaded.site_id and identities.identity_id = loaded.identity_id
+          and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+            <= (loaded.occurred_at, loaded.sequence, loaded.touchpoint_id)
+        order by identities.spell desc
+        limit 1
+      )
+    end
+  from loaded
+  left join last_spells on last_spells.site_id = loaded.site_id and last_spells.identity_id = loaded.identity_id;
 end
 $$;
 
@@ -439,6 +560,7 @@ $$;
 -- Finds where to begin with whoever is replayed: at the last checkpoint before anything that may have changed.
 create or replace function store.choose_bases() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   if exists (select from work_sites where work_sites.retained_from > '-infinity') then
@@ -590,13 +712,43 @@ create or replace function store.mark_replayed(sites integer[], persons uuid[], 
 language plpgsql
 as $$
 begin
+  perform store.mark_at_hand(sites, persons, case
+    when instants is null then array_fill('-infinity'::timestamptz, array[cardinality(persons)])
+    else array(
+      select coalesce(listed.instant, '-infinity') from unnest(instants) with ordinality as listed (instant, position)
+      order by listed.position
+    )
+  end);
+end
+$$;
+
+-- Marks persons at hand: for replay from an instant on, or where that is null, to go on.
+create or replace function store.mark_at_hand(sites integer[], persons uuid[], instants timestamptz[]) returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  with marked as materialized (
+    select listed.site_id, listed.person_id, min(listed.from_at) as from_at
+    from unnest(mark_at_hand.sites, mark_at_hand.persons, mark_at_hand.instants) as listed (site_id, person_id, from_at)
+    where listed.person_id is not null
+    group by listed.site_id, listed.person_id
+  ),
+
+  marked_before as (
+    update work_persons
+    set is_replayed = true, from_at = marked.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
+    from marked
+    where work_persons.site_id = marked.site_id and work_persons.person_id = marked.person_id
+      and marked.from_at is not null and (not work_persons.is_replayed or marked.from_at < work_persons.from_at)
+  )
+
   insert into work_persons (site_id, person_id, is_replayed, from_at)
-  select marked.site_id, marked.person_id, true, min(coalesce(marked.from_at, '-infinity'))
-  from unnest(mark_replayed.sites, mark_replayed.persons, mark_replayed.instants) as marked (site_id, person_id, from_at)
-  where marked.person_id is not null
-  group by marked.site_id, marked.person_id
-  on conflict (site_id, person_id) do update set
-    is_replayed = true, from_at = excluded.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
-  where not work_persons.is_replayed or excluded.from_at < work_persons.from_at;
+  select marked.site_id, marked.person_id, marked.from_at is not null, coalesce(marked.from_at, '-infinity')
+  from marked
+  where not exists (
+    select from work_persons
+    where work_persons.site_id = marked.site_id and work_persons.person_id = marked.person_id
+  );
 end
 $$;

@@ -5,52 +5,7 @@ create or replace function store.derive_identities() returns void
 language plpgsql
 as $$
 begin
-  -- Which identities are at hand: which of them merely go on, with no user they were not seen with by then, and which got
-  -- a touchpoint older than their last.
-  insert into work_identities (site_id, identity_id, is_replayed, is_steady, late_at)
-  select
-    seen.site_id, seen.identity_id,
-    bool_or(seen.is_change) and bool_or(seen.is_late) or bool_or(seen.is_change and seen.is_baseless),
-    not bool_or(seen.is_change),
-    min(seen.occurred_at) filter (where seen.is_late)
-  from (
-    select
-      work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at,
-      -- a user id has one spell for ever: nothing in it depends on order
-      case
-        when last_spell.type is null then true
-        when last_spell.type = 'user_id' then false
-        when (last_spell.from_at, last_spell.from_sequence, last_spell.from_touchpoint_id)
-          <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          then not store.is_going_on(last_spell.user_id, last_spell.is_refused, work_touchpoints.user_id)
-        else (
-          select not store.is_going_on(identities.user_id, identities.is_refused, work_touchpoints.user_id)
-          from identities
-          where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
-            and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
-              <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
-          order by identities.spell desc
-          limit 1
-        )
-      end as is_change,
-      coalesce(last_spell.type <> 'user_id'
-        and (last_spell.last_seen_at, last_spell.last_sequence, last_spell.last_touchpoint_id)
-          > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false) as is_late,
-      -- nobody's after a spell of its own: the first user to come changes the spells before, too
-      coalesce(last_spell.spell > 1
-        and case when last_spell.is_refused then last_spell.base_user_id else last_spell.user_id end is null, false) as is_baseless
-    from work_touchpoints
-    left join lateral (
-      select identities.*
-      from identities
-      where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
-      order by identities.spell desc
-      limit 1
-    ) as last_spell on true
-    where work_touchpoints.is_new
-  ) as seen
-  group by seen.site_id, seen.identity_id
-  on conflict do nothing;
+  perform store.mark_identities();
 
   -- A user who was told of an identity before it was seen has no spell yet; a late touchpoint may be the first of it.
   update work_identities
@@ -81,6 +36,58 @@ begin
   if exists (select from work_identities where is_steady and late_at is not null) then
     perform store.lengthen_late_spells();
   end if;
+end
+$$;
+
+-- Which identities are at hand: which of them merely go on, with no user they were not seen with by then, and which got a
+-- touchpoint older than their last.
+create or replace function store.mark_identities() returns void
+language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
+as $$
+begin
+  insert into work_identities (site_id, identity_id, is_replayed, is_steady, late_at)
+  select
+    seen.site_id, seen.identity_id,
+    bool_or(seen.is_change) and bool_or(seen.is_late) or bool_or(seen.is_change and seen.is_baseless),
+    not bool_or(seen.is_change),
+    min(seen.occurred_at) filter (where seen.is_late)
+  from (
+    select
+      work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at,
+      -- a user id has one spell for ever: nothing in it depends on order
+      case
+        when last_spells.type is null then true
+        when last_spells.type = 'user_id' then false
+        when (last_spells.from_at, last_spells.from_sequence, last_spells.from_touchpoint_id)
+          <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          then not store.is_going_on(last_spells.user_id, last_spells.is_refused, work_touchpoints.user_id)
+        else (
+          select not store.is_going_on(identities.user_id, identities.is_refused, work_touchpoints.user_id)
+          from identities
+          where identities.site_id = work_touchpoints.site_id and identities.identity_id = work_touchpoints.identity_id
+            and (identities.from_at, identities.from_sequence, identities.from_touchpoint_id)
+              <= (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+          order by identities.spell desc
+          limit 1
+        )
+      end as is_change,
+      coalesce(last_spells.type <> 'user_id'
+        and (last_spells.last_seen_at, last_spells.last_sequence, last_spells.last_touchpoint_id)
+          > (work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id), false) as is_late,
+      -- nobody's after a spell of its own: the first user to come changes the spells before, too
+      coalesce(last_spells.spell > 1
+        and case when last_spells.is_refused then last_spells.base_user_id else last_spells.user_id end is null, false) as is_baseless
+    from work_touchpoints
+    left join work_last_spells as last_spells
+      on last_spells.site_id = work_touchpoints.site_id and last_spells.identity_id = work_touchpoints.identity_id
+    where work_touchpoints.is_new
+  ) as seen
+  where not exists (
+    select from work_identities
+    where work_identities.site_id = seen.site_id and work_identities.identity_id = seen.identity_id
+  )
+  group by seen.site_id, seen.identity_id;
 end
 $$;
 
@@ -153,12 +160,17 @@ create or replace function store.is_going_on(spell_user_id text, is_refused bool
 language sql immutable parallel safe
 return (user_id is null and not is_refused) or (user_id is not null and spell_user_id is not distinct from user_id);
 
--- The common case: the last spell goes on.
+-- The common case: the last spell goes on. Those of touchpoints' own identities are changed where they stand.
 create or replace function store.lengthen_spells() returns void
 language plpgsql
 as $$
 begin
   perform store.collect_latest_seen();
+  update identities
+  set last_seen_at = latest.last_seen_at, last_sequence = latest.last_sequence, last_touchpoint_id = latest.last_touchpoint_id
+  from work_latest_seen as latest
+  where identities.ctid = latest.place;
+
   insert into identities
   select
     last_spell.site_id, last_spell.identity_id, last_spell.spell, last_spell.type, last_spell.value, last_spell.user_id,
@@ -173,6 +185,7 @@ begin
     order by identities.spell desc
     limit 1
   ) as last_spell
+  where latest.place is null
   on conflict (site_id, identity_id, spell) do update set
     last_seen_at = excluded.last_seen_at, last_sequence = excluded.last_sequence,
     last_touchpoint_id = excluded.last_touchpoint_id;
@@ -185,22 +198,27 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_latest_seen
-  select distinct on (seen.site_id, seen.identity_id)
-    seen.site_id, seen.identity_id, seen.occurred_at, seen.sequence, seen.touchpoint_id
-  from work_identities
-  join (
-    select work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at, work_touchpoints.sequence,
-      work_touchpoints.touchpoint_id
-    from work_touchpoints
-    where work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null
-    union all
-    select work_sightings.site_id, work_sightings.identity_id, work_sightings.occurred_at, work_sightings.sequence,
-      work_sightings.touchpoint_id
-    from work_sightings
-  ) as seen
-    on seen.site_id = work_identities.site_id and seen.identity_id = work_identities.identity_id
-  where work_identities.is_steady and work_identities.late_at is null
-  order by seen.site_id, seen.identity_id, seen.occurred_at desc, seen.sequence desc, seen.touchpoint_id desc;
+  select last_spells.place, latest.*
+  from (
+    select distinct on (seen.site_id, seen.identity_id)
+      seen.site_id, seen.identity_id, seen.occurred_at, seen.sequence, seen.touchpoint_id
+    from work_identities
+    join (
+      select work_touchpoints.site_id, work_touchpoints.identity_id, work_touchpoints.occurred_at, work_touchpoints.sequence,
+        work_touchpoints.touchpoint_id
+      from work_touchpoints
+      where work_touchpoints.anonymous_id is not null or work_touchpoints.user_id is null
+      union all
+      select work_sightings.site_id, work_sightings.identity_id, work_sightings.occurred_at, work_sightings.sequence,
+        work_sightings.touchpoint_id
+      from work_sightings
+    ) as seen
+      on seen.site_id = work_identities.site_id and seen.identity_id = work_identities.identity_id
+    where work_identities.is_steady and work_identities.late_at is null
+    order by seen.site_id, seen.identity_id, seen.occurred_at desc, seen.sequence desc, seen.touchpoint_id desc
+  ) as latest
+  left join work_last_spells as last_spells
+    on last_spells.site_id = latest.site_id and last_spells.identity_id = latest.identity_id;
 end
 $$;
 

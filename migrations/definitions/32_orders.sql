@@ -333,8 +333,9 @@ begin
     perform store.mark_replayed(moved_sites, moved_persons, moved_instants);
   end if;
 
-  insert into work_persons (site_id, person_id, is_replayed, from_at)
-  select touched.site_id, touched.person_id, min(late.at) is not null, coalesce(min(late.at), '-infinity')
+  -- Of new orders: those that come after all that is known of a person merely go on with it.
+  select array_agg(touched.site_id), array_agg(touched.person_id), array_agg(late.at)
+  into moved_sites, moved_persons, moved_instants
   from (
     select orders.site_id, orders.person_id, orders.occurred_at, orders.first_sequence, orders.first_touchpoint_id
     from work_orders
@@ -352,11 +353,10 @@ begin
     select case when store.is_late(
       persons.last_seen_at, persons.last_sequence, persons.last_touchpoint_id, persons.last_timer_at,
       touched.occurred_at, touched.first_sequence, touched.first_touchpoint_id) then touched.occurred_at end as at
-  ) as late
-  group by touched.site_id, touched.person_id
-  on conflict (site_id, person_id) do update set
-    is_replayed = true, from_at = excluded.from_at, is_loaded = work_persons.is_loaded and not work_persons.has_base
-  where excluded.is_replayed and (not work_persons.is_replayed or excluded.from_at < work_persons.from_at);
+  ) as late;
+  if moved_sites is not null then
+    perform store.mark_at_hand(moved_sites, moved_persons, moved_instants);
+  end if;
 end
 $$;
 

@@ -61,19 +61,26 @@ begin
     select holders.site_id, holders.cart_id, holders.person_id,
       (holders.first_key).at, (holders.first_key).sequence, (holders.first_key).touchpoint_id
     from holders
+    join work_persons on work_persons.site_id = holders.site_id and work_persons.person_id = holders.person_id
+    left join lateral (
+      select cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id
+      from cart_holders
+      where cart_holders.site_id = holders.site_id and cart_holders.cart_id = holders.cart_id
+        and cart_holders.person_id = holders.person_id
+      offset 0
+    ) as known on true
+    where case
+      when known.first_at is null then true
+      -- what was done since the checkpoint is done again
+      when work_persons.is_replayed and (work_persons.is_base_retained
+          or (known.first_at, known.first_sequence, known.first_touchpoint_id)
+            > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id))
+        then known.first_touchpoint_id <> (holders.first_key).touchpoint_id
+      else (known.first_at, known.first_sequence, known.first_touchpoint_id)
+        > ((holders.first_key).at, (holders.first_key).sequence, (holders.first_key).touchpoint_id)
+    end
     on conflict (site_id, cart_id, person_id) do update set
       first_at = excluded.first_at, first_sequence = excluded.first_sequence, first_touchpoint_id = excluded.first_touchpoint_id
-    where case
-      when exists (
-        select from work_persons
-        where work_persons.site_id = excluded.site_id and work_persons.person_id = excluded.person_id and work_persons.is_replayed
-          and (work_persons.is_base_retained
-            or (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-              > (work_persons.base_at, work_persons.base_sequence, work_persons.base_touchpoint_id))
-      ) then cart_holders.first_touchpoint_id <> excluded.first_touchpoint_id
-      else (cart_holders.first_at, cart_holders.first_sequence, cart_holders.first_touchpoint_id)
-        > (excluded.first_at, excluded.first_sequence, excluded.first_touchpoint_id)
-    end
     returning cart_holders.site_id, cart_holders.cart_id
   ),
 
@@ -271,26 +278,24 @@ begin
       and work_persons.until_at = 'infinity'
   ),
 
-  folded as (
+  told as (
     select happenings.site_id, happenings.person_id,
-      store.carts_of(
-        live.carts, happenings.kind, happenings.at, happenings.sequence, happenings.touchpoint_id, happenings.cart_id,
-        happenings.properties, happenings.order_id, happenings.is_cart_known, work_sites.cart_delay, work_sites.checkout_delay,
-        work_sites.cart_expiry, work_sites.self_recovery_window, work_sites.currency
+      array_agg(
+        row(happenings.kind, happenings.at, happenings.sequence, happenings.touchpoint_id, happenings.cart_id,
+          happenings.properties, happenings.order_id, happenings.is_cart_known)::store.cart_happening
         order by happenings.kind = 'clock', happenings.at, happenings.sequence, happenings.touchpoint_id
-      ) as carts
+      ) as happenings
     from with_clock as happenings
-    join work_sites on work_sites.site_id = happenings.site_id
-    left join live on live.site_id = happenings.site_id and live.person_id = happenings.person_id
     group by happenings.site_id, happenings.person_id
   )
 
-  select folded.site_id, folded.person_id, row(
-    cart.cart_key, cart.cart_id, cart.state, cart.opened_at, cart.last_activity_at, cart.last_sequence, cart.last_touchpoint_id,
-    cart.abandoned_at, cart.first_abandoned_at, cart.abandonment_count, cart.furthest_step, cart.lines, cart.currency,
-    cart.recovery_url, cart.order_id, cart.closed_at)::store.cart_state
-  from folded
-  cross join lateral unnest(folded.carts) as cart;
+  select told.site_id, told.person_id, unnest(store.carts_after(
+    live.carts, told.happenings, work_sites.cart_delay, work_sites.checkout_delay, work_sites.cart_expiry,
+    work_sites.self_recovery_window, work_sites.currency
+  ))
+  from told
+  join work_sites on work_sites.site_id = told.site_id
+  left join live on live.site_id = told.site_id and live.person_id = told.person_id;
 end
 $$;
 

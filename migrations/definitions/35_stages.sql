@@ -1,5 +1,17 @@
 -- Stages (SEMANTICS 6): a finite automaton, kept as data, folded over a person's signals in order.
 
+-- When the timer of a state falls due. Idleness counts from the last signal or override. A timer due while an override
+-- holds never fires; the next signal sets another. Stable, as adding an interval is: declared immutable it would not be inlined.
+create or replace function store.stage_due_at(
+  state smallint, last_signal_at timestamptz, overridden_at timestamptz, held_until timestamptz, timer_seconds double precision[]
+) returns timestamptz
+language sql stable parallel safe
+return case
+  when greatest(last_signal_at, overridden_at) + timer_seconds[nullif(state, 0)] * interval '1 second' < held_until then null
+  else greatest(last_signal_at, overridden_at) + timer_seconds[nullif(state, 0)] * interval '1 second'
+end;
+
+-- A move to another state, which begins a new journey where 100 is added to it.
 create or replace function store.stage_moved(
   current store.stage_state, target smallint, at timestamptz, touchpoint_id uuid, cause text, signal smallint, rule text,
   state_stages smallint[]
@@ -23,93 +35,85 @@ begin
 end
 $$;
 
--- When the timer of the present state falls due. Idleness counts from the last signal or override. A timer due while an
--- override holds never fires; the next signal sets another.
-create or replace function store.stage_due_at(machine store.stage_state, timer_seconds double precision[]) returns timestamptz
-language plpgsql immutable parallel safe
-as $$
-declare
-  due timestamptz;
-begin
-  if machine.state is null or machine.state = 0 or timer_seconds[machine.state] is null then
-    return null;
-  end if;
-  due := greatest(machine.last_signal_at, machine.overridden_at) + timer_seconds[machine.state] * interval '1 second';
-  return case when due < machine.held_until then null else due end;
-end
-$$;
-
--- One more signal of the person, an override (its stage is the signal, below 0), or (without one) time alone. A timer due at
--- an instant comes before touchpoints of it.
-create or replace function store.stage_step(
-  machine store.stage_state, seed store.stage_state, at timestamptz, signal smallint, rule text, touchpoint_id uuid,
-  session_gap interval, targets smallint[], state_stages smallint[], signal_count integer, return_signal smallint,
-  returning_signals smallint[], timer_seconds double precision[], timer_targets smallint[], timer_names text[],
-  held_until timestamptz, override_targets smallint[]
+-- The fold: where a person stands after their signals and overrides, who stood at `seed` (null: nobody yet) before. With
+-- `as_of` the timers due by then have fired. A timer due at an instant comes before touchpoints of it. `moves` of the
+-- result are those of this run.
+create or replace function store.stages_after(
+  seed store.stage_state, signals store.stage_signal[], machine store.model_machines, session_gap interval, as_of timestamptz
 ) returns store.stage_state
 language plpgsql immutable
 as $$
 declare
-  current store.stage_state := machine;
-  due timestamptz;
-  the_signal smallint := signal;
+  current store.stage_state := coalesce(seed, row(0, 0, null, 1, null, 0, null, '{}', null, null)::store.stage_state);
+  given store.stage_signal;
+  signal smallint;
   target smallint;
 begin
-  if current.transition_count is null then
-    current := seed;
-    if current.transition_count is null then
-      current := row(0, 0, null, 1, null, 0, null, '{}', null, null)::store.stage_state;
+  foreach given in array signals loop
+    if machine.timer_seconds[current.state] is not null then
+      current := store.stage_at(current, given.at, machine);
     end if;
-  end if;
+    signal := given.signal;
+    if signal < 0 then
+      target := machine.override_targets[
+        current.state * (cardinality(machine.override_targets) / (cardinality(machine.states) + 1)) - signal];
+      current := store.stage_moved(current, target, given.at, given.touchpoint_id, 'override', null, given.rule, machine.state_stages);
+      current.overridden_at := given.at;
+      current.held_until := given.held_until;
+      current.last_timer_at := given.at; -- a touchpoint before it comes late
+      continue;
+    elsif given.at < current.held_until then
+      current.last_signal_at := given.at;
+      continue;
+    end if;
 
-  while current.state > 0 and timer_seconds[current.state] is not null loop
-    due := store.stage_due_at(current, timer_seconds);
-    exit when due is null or due > at;
-    target := timer_targets[current.state];
-    current := store.stage_moved(current, target, due, null, 'timer', null, timer_names[current.state], state_stages);
-    current.last_timer_at := due;
+    target := machine.targets[current.state * cardinality(machine.signals) + signal];
+    if given.at - current.last_signal_at >= session_gap and signal = any (machine.returning_signals) then
+      signal := machine.return_signal;
+      if machine.targets[current.state * cardinality(machine.signals) + signal] > 0 then
+        target := machine.targets[current.state * cardinality(machine.signals) + signal];
+      end if;
+    end if;
+    if target > 0 then
+      current := store.stage_moved(current, target, given.at, given.touchpoint_id, 'touchpoint', signal, given.rule, machine.state_stages);
+    end if;
+    current.last_signal_at := given.at;
   end loop;
-
-  if signal is null then
-    return current;
-  elsif signal < 0 then
-    target := override_targets[current.state * (cardinality(override_targets) / (cardinality(state_stages) + 1)) - signal];
-    current := store.stage_moved(current, target, at, touchpoint_id, 'override', null, rule, state_stages);
-    current.overridden_at := at;
-    current.held_until := stage_step.held_until;
-    current.last_timer_at := at; -- a touchpoint before it comes late
-    return current;
-  elsif at < current.held_until then
-    current.last_signal_at := at;
-    return current;
+  if as_of is not null and machine.timer_seconds[current.state] is not null then
+    current := store.stage_at(current, as_of, machine);
   end if;
-
-  target := targets[current.state * signal_count + signal];
-  if signal = any (returning_signals) and at - current.last_signal_at >= session_gap then
-    the_signal := return_signal;
-    if targets[current.state * signal_count + return_signal] > 0 then
-      target := targets[current.state * signal_count + return_signal];
-    end if;
-  end if;
-  if target > 0 then
-    current := store.stage_moved(current, target, at, touchpoint_id, 'touchpoint', the_signal, rule, state_stages);
-  end if;
-  current.last_signal_at := at;
   return current;
 end
 $$;
 
+-- Lets the timers fire that are due at or before an instant.
+create or replace function store.stage_at(current store.stage_state, at timestamptz, machine store.model_machines)
+returns store.stage_state
+language plpgsql immutable
+as $$
+declare
+  due timestamptz;
+begin
+  loop
+    due := store.stage_due_at(
+      current.state, current.last_signal_at, current.overridden_at, current.held_until, machine.timer_seconds);
+    exit when due is null or due > at;
+    current := store.stage_moved(current, machine.timer_targets[current.state], due, null, 'timer', null,
+      machine.timer_names[current.state], machine.state_stages);
+    current.last_timer_at := due;
+  end loop;
+  return current;
+end
+$$;
+
+-- What it was before.
 drop aggregate if exists store.stages_of(
   store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer, smallint, smallint[],
-  double precision[], smallint[], text[]);
+  double precision[], smallint[], text[], timestamptz, smallint[]);
 drop function if exists store.stage_step(
   store.stage_state, store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer,
-  smallint, smallint[], double precision[], smallint[], text[]);
-
-create or replace aggregate store.stages_of(
-  store.stage_state, timestamptz, smallint, text, uuid, interval, smallint[], smallint[], integer, smallint, smallint[],
-  double precision[], smallint[], text[], timestamptz, smallint[]
-) (sfunc = store.stage_step, stype = store.stage_state);
+  smallint, smallint[], double precision[], smallint[], text[], timestamptz, smallint[]);
+drop function if exists store.stage_due_at(store.stage_state, double precision[]);
 
 -- Runs the machine for the persons at hand, from where they stand or, when replayed, from the beginning.
 create or replace function store.compute_stages() returns void
@@ -167,30 +171,30 @@ begin
     join store.model_machines
       on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
     join rules on rules.site_id = work_touchpoints.site_id and rules.name = work_touchpoints.name
-    cross join lateral (
-      select rules.signal, rules.rule where not rules.is_conditional
-      union all
-      (
-        select conditional.signal, conditional.rule
-        from (
-          -- The workbench holds the properties of those events alone that the other definitions read.
-          select case when store.reads_properties(work_touchpoints.name) then work_touchpoints.properties else (
-            select touchpoints.properties
-            from store.touchpoints
-            where touchpoints.site_id = work_touchpoints.site_id and touchpoints.touchpoint_id = work_touchpoints.touchpoint_id
-          ) end as properties
-        ) as said
-        left join lateral (
-          select model_rules.signal, model_rules.rule
-          from store.model_rules
-          where model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
-            and model_rules.event_name = work_touchpoints.name
-            and (model_rules.condition is null or store.matches(model_rules.condition, said.properties))
-          order by model_rules.position
-          limit 1
-        ) as conditional on true
+    left join lateral (
+      select by_properties.signal, by_properties.rule
+      from (
+        -- The workbench holds the properties of those events alone that the other definitions read.
+        select case when store.reads_properties(work_touchpoints.name) then work_touchpoints.properties else (
+          select touchpoints.properties
+          from store.touchpoints
+          where touchpoints.site_id = work_touchpoints.site_id and touchpoints.touchpoint_id = work_touchpoints.touchpoint_id
+        ) end as properties
+      ) as said
+      cross join lateral (
+        select model_rules.signal, model_rules.rule
+        from store.model_rules
         where rules.is_conditional
-      )
+          and model_rules.model_name = work_sites.model_name and model_rules.version = work_sites.model_version
+          and model_rules.event_name = work_touchpoints.name
+          and (model_rules.condition is null or store.matches(model_rules.condition, said.properties))
+        order by model_rules.position
+        limit 1
+      ) as by_properties
+    ) as conditional on true
+    cross join lateral (
+      select case when rules.is_conditional then conditional.signal else rules.signal end as signal,
+        case when rules.is_conditional then conditional.rule else rules.rule end as rule
     ) as matched
     where work_touchpoints.is_activity and not work_persons.is_mute
       and case when work_persons.is_replayed
@@ -235,21 +239,37 @@ begin
       )
   ),
 
-  -- Where everybody at hand stood before; null for whoever is new, or replayed from the beginning.
-  seeds as materialized (
-    select work_persons.site_id, work_persons.person_id, work_persons.until_at,
-      case when known.transition_count is not null then row(
-        coalesce(known.state, 0), coalesce(known.furthest, 0), known.since, coalesce(known.journey_number, 1),
-        known.last_signal_at, known.transition_count, known.last_timer_at, '{}', known.held_until, known.overridden_at
-      )::store.stage_state end as seed
+  given as (
+    select signals.site_id, signals.person_id,
+      array_agg(row(signals.at, signals.signal, signals.rule, signals.touchpoint_id, signals.held_until)::store.stage_signal
+        order by signals.at, signals.sequence, signals.touchpoint_id) as signals
+    from signals
+    where signals.signal is not null
+    group by signals.site_id, signals.person_id
+  ),
+
+  folded as (
+    select work_persons.site_id, work_persons.person_id, model_machines.timer_seconds,
+      store.stages_after(
+        -- Where they stood before; null for whoever is new, or replayed from the beginning.
+        case
+          when work_persons.has_base then row(
+            coalesce(bases.state, 0), coalesce(bases.furthest, 0), bases.since, coalesce(bases.journey_number, 1), bases.last_signal_at, bases.transition_count,
+            bases.last_timer_at, '{}', bases.held_until, bases.overridden_at)::store.stage_state
+          when work_persons.place is not null and not work_persons.is_replayed then row(
+            coalesce(work_persons.state, 0), coalesce(work_persons.furthest, 0), work_persons.since,
+            coalesce(work_persons.journey_number, 1), work_persons.last_signal_at, work_persons.transition_count, work_persons.last_timer_at, '{}',
+            work_persons.held_until, work_persons.overridden_at)::store.stage_state
+        end,
+        coalesce(given.signals, '{}'), model_machines, work_sites.session_gap,
+        case when work_persons.until_at = 'infinity' then work_sites.as_of end
+      ) as machine
     from work_persons
+    join work_sites on work_sites.site_id = work_persons.site_id
+    join store.model_machines
+      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
+    left join given on given.site_id = work_persons.site_id and given.person_id = work_persons.person_id
     left join lateral (
-      select persons.state, persons.furthest, persons.since, persons.journey_number, persons.last_signal_at,
-        persons.transition_count, persons.last_timer_at, persons.held_until, persons.overridden_at
-      from persons
-      where not work_persons.is_replayed
-        and persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-      union all
       select checkpoints.state, checkpoints.furthest, checkpoints.since, checkpoints.journey_number, checkpoints.last_signal_at,
         checkpoints.transition_count, checkpoints.last_timer_at, checkpoints.held_until, checkpoints.overridden_at
       from checkpoints
@@ -258,55 +278,17 @@ begin
         and checkpoints.last_seen_at = work_persons.base_at and checkpoints.last_sequence = work_persons.base_sequence
         and checkpoints.last_touchpoint_id = work_persons.base_touchpoint_id
       offset 0
-    ) as known on true
-  ),
-
-  folded as (
-    select signals.site_id, signals.person_id,
-      store.stages_of(
-        seeds.seed,
-        signals.at, signals.signal, signals.rule, signals.touchpoint_id, work_sites.session_gap,
-        model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
-        model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
-        model_machines.timer_targets, model_machines.timer_names, signals.held_until, model_machines.override_targets
-        order by signals.at, signals.sequence, signals.touchpoint_id
-      ) as machine
-    from signals
-    join seeds on seeds.site_id = signals.site_id and seeds.person_id = signals.person_id
-    join work_sites on work_sites.site_id = signals.site_id
-    join store.model_machines
-      on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-    where signals.signal is not null
-    group by signals.site_id, signals.person_id
-  ),
-
-  -- Where everybody at hand stands after their signals, or still, if there were none.
-  standing as (
-    select seeds.site_id, seeds.person_id, seeds.until_at,
-      case
-        when folded.person_id is not null then folded.machine
-        when (seeds.seed).transition_count is not null then seeds.seed
-        else row(0, 0, null, 1, null, 0, null, '{}', null, null)::store.stage_state
-      end as machine
-    from seeds
-    left join folded on folded.site_id = seeds.site_id and folded.person_id = seeds.person_id
+    ) as bases on true
+    offset 0
   )
 
-  -- Time alone, for whom a timer has fallen due since.
-  select standing.site_id, standing.person_id,
-    case
-      when standing.until_at = 'infinity'
-        and store.stage_due_at(standing.machine, model_machines.timer_seconds) <= work_sites.as_of then store.stage_step(
-        standing.machine, null, work_sites.as_of, null, null, null, work_sites.session_gap,
-        model_machines.targets, model_machines.state_stages, cardinality(model_machines.signals),
-        model_machines.return_signal, model_machines.returning_signals, model_machines.timer_seconds,
-        model_machines.timer_targets, model_machines.timer_names, null, model_machines.override_targets)
-      else standing.machine
-    end
-  from standing
-  join work_sites on work_sites.site_id = standing.site_id
-  join store.model_machines
-    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version;
+  select folded.site_id, folded.person_id, (folded.machine).state, (folded.machine).furthest, (folded.machine).since,
+    (folded.machine).journey_number, (folded.machine).last_signal_at, (folded.machine).transition_count,
+    (folded.machine).last_timer_at, (folded.machine).held_until, (folded.machine).overridden_at,
+    store.stage_due_at((folded.machine).state, (folded.machine).last_signal_at, (folded.machine).overridden_at,
+      (folded.machine).held_until, folded.timer_seconds),
+    cardinality((folded.machine).moves), (folded.machine).moves
+  from folded;
 end
 $$;
 
@@ -336,7 +318,7 @@ begin
       select stage_transitions.ctid as place
       from stage_transitions
       where stage_transitions.site_id = work_persons.site_id and stage_transitions.person_id = work_persons.person_id
-        and (stage_transitions.transition_number > coalesce((work_stages.machine).transition_count, 0)
+        and (stage_transitions.transition_number > coalesce(work_stages.transition_count, 0)
           -- numbers that somebody had alone, before it turned out that there was more of them before
           or (work_persons.is_base_retained and stage_transitions.transition_number <= work_persons.base_transition_count))
       offset 0
@@ -365,7 +347,7 @@ begin
   join work_sites on work_sites.site_id = work_stages.site_id
   join store.model_machines
     on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-  cross join lateral unnest((work_stages.machine).moves) as move
+  cross join lateral unnest(work_stages.moves) as move
   on conflict (site_id, person_id, transition_number) do update set
     transition_id = excluded.transition_id, journey_number = excluded.journey_number, from_stage = excluded.from_stage,
     to_stage = excluded.to_stage, occurred_at = excluded.occurred_at, touchpoint_id = excluded.touchpoint_id,

@@ -199,13 +199,12 @@ begin
 end
 $$;
 
-create or replace function store.derive_metrics() returns void
+-- Parts of days that are none any more.
+create or replace function store.delete_days() returns void
 language plpgsql
+set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
-  perform store.mark_days();
-  perform store.compute_days();
-
   delete from person_days
   where person_days.ctid = any (array(
     select known.place
@@ -227,6 +226,17 @@ begin
           and now.device = before.device
       )
   ));
+end
+$$;
+
+create or replace function store.derive_metrics() returns void
+language plpgsql
+as $$
+begin
+  perform store.mark_days();
+  perform store.compute_days();
+
+  perform store.delete_days();
 
   insert into person_days
   select now.site_id, now.person_id, now.day, now.channel, now.source, now.campaign, now.device, now.sessions,

@@ -31,17 +31,11 @@ begin
     return;
   end if;
   insert into work_standings
-  select -1, work_persons.site_id, work_persons.person_id, persons.first_channel, persons.stage, persons.furthest,
-    persons.entered_stages
+  select -1, work_persons.site_id, work_persons.person_id, work_persons.first_channel, work_persons.stage,
+    work_persons.furthest, work_persons.entered_stages
   from work_persons
   join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
-  cross join lateral (
-    select persons.first_channel, persons.stage, persons.furthest, persons.entered_stages
-    from persons
-    where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-    offset 0
-  ) as persons
-  where (work_persons.is_replayed or cardinality((work_stages.machine).moves) > 0) and persons.stage is not null;
+  where (work_persons.is_replayed or work_stages.move_count > 0) and work_persons.stage is not null;
 
   insert into work_moves
   select -1, standings.site_id, standings.channel, transitions.occurred_at, transitions.from_stage, transitions.to_stage,
@@ -54,8 +48,8 @@ begin
       stage_transitions.seconds_in_from_stage
     from stage_transitions
     where stage_transitions.site_id = standings.site_id and stage_transitions.person_id = standings.person_id
-      and (work_persons.is_base_retained or stage_transitions.transition_number
-        > (work_stages.machine).transition_count - cardinality((work_stages.machine).moves))
+      and (work_persons.is_base_retained
+        or stage_transitions.transition_number > work_stages.transition_count - work_stages.move_count)
     offset 0
   ) as transitions
   where work_persons.is_replayed;
@@ -69,20 +63,13 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_standings
-  select 1, work_stages.site_id, work_stages.person_id, persons.first_channel, persons.stage, persons.furthest,
-    persons.entered_stages
+  select 1, now.site_id, now.person_id, now.first_channel, now.stage, now.furthest, now.entered_stages
   from work_stages
   join work_persons on work_persons.site_id = work_stages.site_id and work_persons.person_id = work_stages.person_id
+  join work_person_rows as now on now.site_id = work_stages.site_id and now.person_id = work_stages.person_id
   left join work_standings as before
     on before.site_id = work_stages.site_id and before.person_id = work_stages.person_id
-  cross join lateral (
-    select persons.first_channel, persons.stage, persons.furthest, persons.entered_stages
-    from persons
-    where persons.site_id = work_stages.site_id and persons.person_id = work_stages.person_id
-    offset 0
-  ) as persons
-  where (before.person_id is not null or work_persons.is_replayed or cardinality((work_stages.machine).moves) > 0)
-    and persons.stage is not null;
+  where (before.person_id is not null or work_persons.is_replayed or work_stages.move_count > 0) and now.stage is not null;
 
   insert into work_moves
   select 1, work_stages.site_id, standings.channel, move.moved_at, model_machines.stages[move.from_stage],
@@ -92,7 +79,7 @@ begin
   join work_sites on work_sites.site_id = work_stages.site_id
   join store.model_machines
     on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
-  cross join lateral unnest((work_stages.machine).moves) as move
+  cross join lateral unnest(work_stages.moves) as move
   where standings.weight = 1;
 end
 $$;

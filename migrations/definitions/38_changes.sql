@@ -40,25 +40,20 @@ set enable_hashjoin = on set enable_nestloop = off
 as $$
 begin
   insert into work_persons_before
-  select at_hand.site_id, at_hand.person_id, persons.user_id, persons.traits, persons.last_seen_at, transitions.told
+  select at_hand.site_id, at_hand.person_id, at_hand.user_id, at_hand.traits, at_hand.last_seen_at, transitions.told
   from (
-    select work_persons.site_id, work_persons.person_id, work_persons.is_replayed,
+    select work_persons.site_id, work_persons.person_id, work_persons.user_id, work_persons.traits, work_persons.last_seen_at,
+      work_persons.is_replayed,
       case when work_persons.is_base_retained then 0 else work_persons.base_transition_count end as base_transition_count
     from work_persons
-    where work_persons.is_replayed
-    union all
-    select distinct work_touchpoints.site_id, work_touchpoints.person_id, false, 0
-    from work_touchpoints
-    join work_persons
-      on work_persons.site_id = work_touchpoints.site_id and work_persons.person_id = work_touchpoints.person_id
-    where work_touchpoints.traits is not null and not work_persons.is_replayed
+    left join (
+      select distinct work_touchpoints.site_id, work_touchpoints.person_id
+      from work_touchpoints
+      where work_touchpoints.traits is not null
+    ) as telling
+      on telling.site_id = work_persons.site_id and telling.person_id = work_persons.person_id
+    where work_persons.place is not null and (work_persons.is_replayed or telling.person_id is not null)
   ) as at_hand
-  cross join lateral (
-    select persons.user_id, persons.traits, persons.last_seen_at
-    from persons
-    where persons.site_id = at_hand.site_id and persons.person_id = at_hand.person_id
-    offset 0
-  ) as persons
   left join lateral (
     select coalesce(
       jsonb_agg(store.transition_told(stage_transitions) order by stage_transitions.transition_number), '[]') as told
@@ -80,17 +75,11 @@ as $$
 begin
   insert into work_changes (site_id, person_id, type, subject_id, occurred_at, before, after)
   with moved as (
-    select work_stages.site_id, work_stages.person_id, work_stages.machine, work_persons.is_replayed, persons.stage,
-      persons.journey_number, persons.since, persons.furthest
+    select work_stages.site_id, work_stages.person_id, work_stages.transition_count, work_stages.furthest as furthest_now,
+      work_persons.stage, work_persons.journey_number, work_persons.since, work_persons.furthest
     from work_persons
     join work_stages on work_stages.site_id = work_persons.site_id and work_stages.person_id = work_persons.person_id
-    left join lateral (
-      select persons.stage, persons.journey_number, persons.since, persons.furthest
-      from persons
-      where persons.site_id = work_persons.site_id and persons.person_id = work_persons.person_id
-      offset 0
-    ) as persons on true
-    where work_persons.is_replayed or cardinality((work_stages.machine).moves) > 0
+    where work_persons.is_replayed or work_stages.move_count > 0
   )
 
   select moved.site_id, moved.person_id, 'stage.changed', coalesce(latest.transition_id, moved.person_id)::text,
@@ -99,7 +88,7 @@ begin
       'stage', moved.stage, 'furthest_stage', model_machines.stages[moved.furthest],
       'journey_number', moved.journey_number, 'since', moved.since) end,
     case when latest.transition_id is not null then jsonb_build_object(
-      'stage', latest.to_stage, 'furthest_stage', model_machines.stages[(moved.machine).furthest],
+      'stage', latest.to_stage, 'furthest_stage', model_machines.stages[moved.furthest_now],
       'journey_number', latest.journey_number, 'since', latest.occurred_at, 'transition', store.transition_told(latest)) end
   from moved
   join work_sites on work_sites.site_id = moved.site_id
@@ -109,7 +98,7 @@ begin
     select stage_transitions.*
     from stage_transitions
     where stage_transitions.site_id = moved.site_id and stage_transitions.person_id = moved.person_id
-      and stage_transitions.transition_number = (moved.machine).transition_count
+      and stage_transitions.transition_number = moved.transition_count
     offset 0
   ) as latest on true
   where (moved.stage, moved.journey_number, moved.since)

@@ -138,7 +138,9 @@ begin
   )
   with seen as (
     select work_persons.site_id, work_persons.person_id, count(*) as touchpoint_count,
-      bool_or(work_touchpoints.traits is not null) as has_traits,
+      array_agg(work_touchpoints.traits
+        order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
+        filter (where work_touchpoints.traits is not null) as traits_told,
       (array_agg(work_touchpoints.touchpoint_id
         order by work_touchpoints.occurred_at, work_touchpoints.sequence, work_touchpoints.touchpoint_id)
         filter (where work_touchpoints.is_activity))[1] as first_activity_id,
@@ -157,16 +159,15 @@ begin
   select
     work_persons.site_id, work_persons.person_id, work_persons.until_at, work_persons.until_sequence,
     work_persons.until_touchpoint_id,
-    greatest(work_persons.until_at, (work_stages.machine).last_timer_at, live.last_timer_at, bases.valid_from),
-    (work_stages.machine).state, (work_stages.machine).furthest, (work_stages.machine).since,
-    (work_stages.machine).journey_number, (work_stages.machine).last_signal_at, (work_stages.machine).transition_count,
-    greatest((work_stages.machine).last_timer_at, live.last_timer_at, bases.last_timer_at),
-    (work_stages.machine).held_until, (work_stages.machine).overridden_at,
-    coalesce(bases.entered_stages, 0) | store.stages_entered((work_stages.machine).moves),
+    greatest(work_persons.until_at, work_stages.last_timer_at, live.last_timer_at, bases.valid_from),
+    work_stages.state, work_stages.furthest, work_stages.since,
+    work_stages.journey_number, work_stages.last_signal_at, work_stages.transition_count,
+    greatest(work_stages.last_timer_at, live.last_timer_at, bases.last_timer_at),
+    work_stages.held_until, work_stages.overridden_at,
+    coalesce(bases.entered_stages, 0) | store.stages_entered(work_stages.moves),
     greatest(bases.product_seen_at, seen.product_seen_at),
     coalesce(bases.first_channel, store.channel_of_first(work_persons.site_id, seen.first_activity_id)),
-    case when seen.has_traits
-      then store.traits_after(work_persons.site_id, work_persons.person_id, bases.traits) else bases.traits end,
+    case when seen.traits_told is not null then store.traits_after(bases.traits, seen.traits_told) else bases.traits end,
     -- Where nothing happened to carts, there is no row.
     case when live.person_id is null then bases.carts else live.carts end,
     coalesce(bases.touchpoint_count, 0) + seen.touchpoint_count,

@@ -50,6 +50,7 @@ begin
   perform store.collect_work_orders();
   perform store.derive_refunds();
 
+  perform store.look_up_persons();
   if is_told then
     perform store.note_persons_before();
   end if;

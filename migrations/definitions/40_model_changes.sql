@@ -126,15 +126,10 @@ begin
     site_id, person_id, state, furthest, since, journey_number, last_signal_at, transition_count, last_timer_at, moves,
     held_until, overridden_at, next_due_at
   )
-  select work_stages.site_id, work_stages.person_id, (work_stages.machine).state, (work_stages.machine).furthest,
-    (work_stages.machine).since, (work_stages.machine).journey_number, (work_stages.machine).last_signal_at,
-    (work_stages.machine).transition_count, (work_stages.machine).last_timer_at, (work_stages.machine).moves,
-    (work_stages.machine).held_until, (work_stages.machine).overridden_at,
-    store.stage_due_at(work_stages.machine, model_machines.timer_seconds)
+  select work_stages.site_id, work_stages.person_id, work_stages.state, work_stages.furthest, work_stages.since,
+    work_stages.journey_number, work_stages.last_signal_at, work_stages.transition_count, work_stages.last_timer_at,
+    work_stages.moves, work_stages.held_until, work_stages.overridden_at, work_stages.due_at
   from work_stages
-  join work_sites on work_sites.site_id = work_stages.site_id
-  join store.model_machines
-    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version
   on conflict (site_id, person_id) do update set
     state = excluded.state, furthest = excluded.furthest, since = excluded.since, journey_number = excluded.journey_number,
     last_signal_at = excluded.last_signal_at, transition_count = excluded.transition_count,
@@ -195,18 +190,24 @@ begin
   end if;
 
   insert into work_stages
-  select next_stages.site_id, next_stages.person_id,
-    row(next_stages.state, next_stages.furthest, next_stages.since, next_stages.journey_number, next_stages.last_signal_at,
-      next_stages.transition_count, next_stages.last_timer_at, next_stages.moves, next_stages.held_until,
-      next_stages.overridden_at)::store.stage_state
+  select next_stages.site_id, next_stages.person_id, next_stages.state, next_stages.furthest, next_stages.since,
+    next_stages.journey_number, next_stages.last_signal_at, next_stages.transition_count, next_stages.last_timer_at,
+    next_stages.held_until, next_stages.overridden_at,
+    store.stage_due_at(next_stages.state, next_stages.last_signal_at, next_stages.overridden_at, next_stages.held_until,
+      model_machines.timer_seconds),
+    cardinality(next_stages.moves), next_stages.moves
   from work_persons
   cross join lateral (
     select next_stages.*
     from store.next_stages
     where next_stages.site_id = work_persons.site_id and next_stages.person_id = work_persons.person_id
     offset 0
-  ) as next_stages;
+  ) as next_stages
+  join work_sites on work_sites.site_id = work_persons.site_id
+  join store.model_machines
+    on model_machines.model_name = work_sites.model_name and model_machines.version = work_sites.model_version;
 
+  perform store.look_up_persons();
   perform store.note_persons_before();
   perform store.note_standings_before();
   perform store.store_stages();

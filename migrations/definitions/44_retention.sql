@@ -316,8 +316,8 @@ begin
       coalesce(max(earlier.touchpoint_count), 0) + count(told.touchpoint_id) as touchpoint_count,
       coalesce((array_agg(told.path order by told.occurred_at desc, told.sequence desc, told.touchpoint_id desc)
         filter (where told.path is not null))[1], max(earlier.exit_page)) as exit_page,
-      coalesce((array_agg(told.campaign_key order by told.occurred_at desc, told.sequence desc, told.touchpoint_id desc)
-        filter (where told.campaign_key is not null))[1], max(earlier.last_campaign)) as last_campaign
+      coalesce((array_agg(store.campaign_tuple(told.campaign) order by told.occurred_at desc, told.sequence desc, told.touchpoint_id desc)
+        filter (where store.campaign_tuple(told.campaign) is not null))[1], max(earlier.last_campaign)) as last_campaign
     from kept_sessions as spanning
     left join store.retained_sessions as earlier
       on earlier.site_id = site and earlier.identity_id = spanning.identity_id and earlier.session_id = spanning.session_id
