@@ -166,9 +166,22 @@ begin
     exit when taken >= touchpoint_limit;
   end loop;
   if taken > 0 then
+    perform store.note_newest_touchpoints();
     perform store.derive_work();
   end if;
   return taken;
+end
+$$;
+
+create or replace function store.note_newest_touchpoints() returns void
+language plpgsql
+as $$
+begin
+  insert into clocks (site_id, as_of, newest_touchpoint_at)
+  select work_touchpoints.site_id, '-infinity', max(work_touchpoints.occurred_at)
+  from work_touchpoints
+  group by work_touchpoints.site_id
+  on conflict (site_id) do update set newest_touchpoint_at = greatest(clocks.newest_touchpoint_at, excluded.newest_touchpoint_at);
 end
 $$;
 
@@ -215,12 +228,6 @@ begin
   perform store.load_work_sites(array[site]);
   perform store.load_new_touchpoints(site, taken_touchpoints);
 
-  insert into clocks (site_id, as_of, newest_touchpoint_at)
-  select work_touchpoints.site_id, '-infinity', max(work_touchpoints.occurred_at)
-  from work_touchpoints
-  where work_touchpoints.site_id = take_batches.site
-  group by work_touchpoints.site_id
-  on conflict (site_id) do update set newest_touchpoint_at = greatest(clocks.newest_touchpoint_at, excluded.newest_touchpoint_at);
   return cardinality(taken_touchpoints);
 end
 $$;
