@@ -11,6 +11,7 @@ import { sdk, sdkNames } from './sdk/index.ts';
 import { soak } from './soak.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
+import { triggers } from './triggers.ts';
 
 const names = [
   'stored',
@@ -22,6 +23,7 @@ const names = [
   'at-size',
   'rebuild',
   'soak',
+  'triggers',
   ...sdkNames,
 ] as const;
 
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     rate: { type: 'string' },
     touchpoints: { type: 'string' },
+    triggers: { type: 'string' },
     peers: { type: 'string' },
     scenario: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
@@ -49,6 +52,7 @@ One JSON line a result on standard output, sentences on standard error, all of i
 --touchpoints N (long-person: the length of the long history, default 100000; disk: how many, default 200000;
 at-size: how many are stored, default 20000000; only run when named, its databases are kept),
 --minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
+--triggers N (triggers: how many are delivered, default 100000; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
   );
@@ -96,6 +100,10 @@ async function run(): Promise<void> {
   if (values.only !== undefined && wanted('soak')) {
     const minutes = Number(values.minutes ?? (isQuick ? 1 : 10));
     await onStand((stand) => soak(stand, report, { rate: Number(values.rate ?? 2_000), minutes }));
+  }
+  if (values.only !== undefined && wanted('triggers')) {
+    const count = Number(values.triggers ?? (isQuick ? 2_000 : 100_000));
+    await onStand((stand) => triggers(stand, report, { count }));
   }
   // Gigabytes, kept in the temporary folder: only when it is asked for.
   if (values.only !== undefined && wanted('at-size')) {

@@ -1,6 +1,11 @@
 -- Webhooks: from the feed to deliveries, and from deliveries to attempts. What is sent, how, and when again is the
 -- deliverers' (packages/collector/src/deliver); here is what must be true of it whatever becomes of them.
 
+-- Whether anything but pings is sent to a webhook at an instant.
+create or replace function store.is_sending(webhook store.webhooks, at timestamptz) returns boolean
+language sql immutable parallel safe
+return webhook.is_enabled and coalesce(webhook.paused_until <= at, true);
+
 -- Sites where a deliverer has something to do.
 create or replace function store.sites_with_deliveries(at timestamptz) returns integer[]
 language plpgsql
@@ -16,6 +21,7 @@ begin
         select from store.webhook_deliveries
         where webhook_deliveries.site_id = webhooks.site_id and webhook_deliveries.webhook_id = webhooks.webhook_id
           and webhook_deliveries.state = 'pending' and webhook_deliveries.next_attempt_at <= sites_with_deliveries.at
+          and (webhook_deliveries.cursor is null or store.is_sending(webhooks, sites_with_deliveries.at))
       )
       or exists (
         select from store.webhook_deliveries
@@ -234,7 +240,7 @@ begin
       on webhook_deliveries.site_id = webhooks.site_id and webhook_deliveries.webhook_id = webhooks.webhook_id
     where webhooks.site_id = site and webhook_deliveries.trigger_id is not null
       and (webhook_deliveries.state = 'sending' and webhook_deliveries.lease_until <= at
-        or webhook_deliveries.state = 'pending' and webhook_deliveries.next_attempt_at <= at)
+        or webhook_deliveries.state = 'pending' and webhook_deliveries.next_attempt_at <= at and store.is_sending(webhooks, at))
   ) then
     perform store.lock_site(site);
   end if;
@@ -260,7 +266,7 @@ begin
       from store.webhook_deliveries
       where webhook_deliveries.site_id = site and webhook_deliveries.webhook_id = webhook.webhook_id
         and webhook_deliveries.state = 'pending' and webhook_deliveries.next_attempt_at <= at
-        and (webhook_deliveries.cursor is null or webhook.is_enabled and coalesce(webhook.paused_until <= at, true))
+        and (webhook_deliveries.cursor is null or store.is_sending(webhook, at))
       order by webhook_deliveries.next_attempt_at
       limit greatest(0, least(room, row_limit - claimed_count))
       for update skip locked

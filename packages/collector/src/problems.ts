@@ -12,6 +12,7 @@ const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
+  'invalid-webhook': { status: 400, title: 'The webhook cannot be taken' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
   'invalid-links': { status: 400, title: 'The links cannot be made' },
   'invalid-correction': { status: 400, title: 'What is to be corrected cannot be read' },
@@ -40,6 +41,9 @@ const problems = {
   'correction-refused': { status: 409, title: 'The persons cannot be merged or un-merged so' },
   'unknown-account': { status: 404, title: 'The site has no such account' },
   'unknown-stage': { status: 404, title: 'The journey model has no such stage' },
+  'unknown-webhook': { status: 404, title: 'The site has no such webhook' },
+  'unknown-delivery': { status: 404, title: 'The webhook has no such delivery' },
+  'too-many-webhooks': { status: 409, title: 'The site has as many webhooks as it may' },
   'not-acceptable': { status: 406, title: 'The route cannot answer in an accepted form' },
 
   // load and trouble; always with Retry-After

@@ -48,6 +48,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Carts', description: 'Carts and what became of them.' },
         { name: 'Orders', description: 'Orders and refunds.' },
         { name: 'Changes', description: 'What changed, once and in order, as it happens.' },
+        { name: 'Webhooks', description: 'Who is told of what changes, and what they were told.' },
         { name: 'Rates', description: 'What amounts in other currencies come to.' },
         { name: 'Links', description: 'Opens and clicks of e-mails.' },
         { name: 'Settings', description: 'What a site is set to.' },
@@ -105,7 +106,8 @@ const described: typeof jsonSchemaTransform = (document) => {
     response?: Record<string, ResponseObject>;
   };
   if (problems === undefined) return result;
-  const content = schema.response?.['200']?.content;
+  const { response = {} } = schema;
+  const content = (response['200'] ?? response['201'] ?? response['202'])?.content;
   const media = content?.['application/json'] ?? content?.['text/event-stream'];
   const example = examples[schema.operationId ?? ''];
   if (media !== undefined && example !== undefined) media.example = example;

@@ -10,6 +10,8 @@ const exampleLink = madeLink(
   { user_id: 'ada', target: 'https://shop.example/boots', expires_at: '2029-12-31T00:00:00Z' },
   { siteId: 1, secret: new Uint8Array(32), now: 0, origin: 'https://data.shop.example' },
 );
+const exampleSecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=';
+const waiting = { ...answers.getDelivery, state: 'pending', next_attempt_at: answers.getDelivery.created_at };
 
 /**
  * What each operation answers, by its id: real answers, written and compared by the test of the examples. What changes
@@ -49,5 +51,11 @@ export const examples: Record<string, unknown> = {
     note: null,
     corrected_at: '2026-11-20T13:00:00.000Z',
   },
+  createWebhook: { ...answers.getWebhook, secret: exampleSecret },
+  updateWebhook: answers.getWebhook,
+  rotateWebhookSecret: { secret: exampleSecret, earlier_hold_until: '2026-11-21T09:00:00.000Z' },
+  replayDelivery: waiting,
+  replayDeliveries: { replayed: 12 },
+  pingWebhook: { ...waiting, type: 'webhook.ping', person_id: null },
   streamChanges: eventOf(answers.listChanges.changes),
 };

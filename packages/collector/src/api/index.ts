@@ -11,6 +11,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
 import { correctionRoutes } from './routes/corrections.ts';
 import { changeRoutes } from './routes/changes.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { goalRoutes } from './routes/goals.ts';
 import { linkRoutes } from './routes/links.ts';
 import { meRoutes } from './routes/me.ts';
@@ -19,6 +20,7 @@ import { personRoutes } from './routes/persons.ts';
 import { rateRoutes } from './routes/rates.ts';
 import { stageRoutes } from './routes/stages.ts';
 import { transitionRoutes } from './routes/transitions.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 
 /**
  * The Stage API, its description at `/openapi.json` and its pages at `/docs`. Reads the views of schema `journey`;
@@ -56,6 +58,8 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await cartRoutes(typed, options);
     await orderRoutes(typed, options);
     await changeRoutes(typed, options);
+    await webhookRoutes(typed, options);
+    await deliveryRoutes(typed, options);
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
     await linkRoutes(typed);

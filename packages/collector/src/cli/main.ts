@@ -17,6 +17,7 @@ import * as signIn from './sign-in.ts';
 import * as simulate from './simulate.ts';
 import * as site from './site.ts';
 import * as verify from './verify.ts';
+import * as webhook from './webhook.ts';
 
 const program = new Command('milepost')
   .description(
@@ -47,6 +48,7 @@ for (const command of [
   person,
   channel,
   goal,
+  webhook,
   importFile,
   rates,
   simulate,

@@ -136,7 +136,8 @@ class Deliverer {
     const next = afterAttempt(attempt.outcome, {
       attempt: claimed.round_attempt,
       random: Math.random(),
-      schedule: this.#options.schedule,
+      // who pings looks at the answer
+      schedule: claimed.type === 'webhook.ping' ? [] : this.#options.schedule,
     });
     this.#options.metrics?.attempts.inc({ outcome: next.kind });
     return { claimed, attempt, next, at: new Date() };

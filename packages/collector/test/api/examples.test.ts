@@ -92,13 +92,50 @@ let site: TestSite;
 beforeAll(async () => {
   api = await startApi();
   site = await createSite(api.pool, {
-    scopes: ['read:stages', 'read:persons', 'read:carts', 'read:orders', 'read:settings', 'read:changes'],
+    scopes: [
+      'read:stages',
+      'read:persons',
+      'read:carts',
+      'read:orders',
+      'read:settings',
+      'read:changes',
+      'read:webhooks',
+    ],
   });
   await api.pool.query('update store.sites set person_secret = $2 where site_id = $1', [site.siteId, secret]);
   await given(api, site, story, new Date('2026-11-20T12:00Z'));
   await api.pool.query("update store.changes set recorded_at = '2026-11-20T12:00:01Z'"); // else of this run
+  await tellWebhook();
 });
 afterAll(() => api.stop());
+
+/** A webhook and what it was told of Ben's order. */
+async function tellWebhook(): Promise<void> {
+  const at = '2026-11-20T12:00:02Z';
+  const keys = [site.siteId, '5b1c0f6e-7f0e-4f0a-9a52-2f6f5f1d9c11'];
+  await api.pool.query(
+    `insert into store.webhooks (site_id, webhook_id, url, description, types, cursor, created_at, updated_at)
+     values ($1, $2, 'https://shop.example/hooks/milepost', 'Confirmations', '{order.placed,checkout.abandoned}', 0, $3, $3)`,
+    [...keys, '2026-11-20T08:00:00Z'],
+  );
+  await api.pool.query(
+    `insert into store.webhook_deliveries as deliveries
+       (site_id, delivery_id, webhook_id, cursor, type, person_id, state, created_at, attempt_count, delivered_at)
+     select $1, $3, $2, cursor, type, person_id, 'delivered', $4, 1, $4
+     from store.changes where site_id = $1 and type = 'order.placed' and subject_id = 'o-2001'`,
+    [...keys, deliveryId, at],
+  );
+  await api.pool.query(
+    'update store.webhook_deliveries set body = store.webhook_body(webhook_deliveries, null) where delivery_id = $1',
+    [deliveryId],
+  );
+  await api.pool.query(
+    `insert into store.webhook_attempts (site_id, delivery_id, attempt, started_at, ended_at, status, headers, answer)
+     values ($1, $2, 1, $3, $3, 200, '{"content-type": "text/plain"}', 'thanks')`,
+    [site.siteId, deliveryId, at],
+  );
+}
+const deliveryId = '0c9a7a3c-52f7-8d0b-8c1e-3f2b6f1d9c22';
 
 /** The request that the examples of an operation's parameters make together. */
 function requestOf(path: string, { parameters = [] }: Operation) {
