@@ -56,7 +56,7 @@ left join lateral (
       and identity_links.kind = 'share'
       and identity_links.correction = 'merge' and identity_links.state = 'accepted'
   ) as told
-  where identities.former_person_id is not null and (identities.type = 'user_id' or identities.user_id is null)
+  where assignments.identity_id is not null or (identities.type = 'user_id' and identities.former_person_id is not null)
   offset 0
 ) as is_named_by_hand on true;
 
