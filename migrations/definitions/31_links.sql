@@ -96,15 +96,6 @@ begin
 end
 $$;
 
-create or replace function store.truncate_link_tables() returns void
-language plpgsql
-as $$
-begin
-  truncate work_sightings, work_links, work_link_changes, work_unsettled, work_set_links, work_set_members,
-    work_former_persons;
-end
-$$;
-
 -- The typed identities of a touchpoint, one row each.
 create or replace function store.typed_identities(identities jsonb) returns table (type text, value text)
 language plpgsql immutable
