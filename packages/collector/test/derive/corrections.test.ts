@@ -1,5 +1,8 @@
 /** SEMANTICS 3: persons merged and un-merged by hand. */
 import { describe, expect, test } from 'vitest';
+import { rebuild } from '../../src/derive/index.ts';
+import { prepareTwins } from '../../src/derive/rebuild-twins.ts';
+import { openSession } from '../../src/derive/session.ts';
 import { mergePersons } from '../../src/persons/merge.ts';
 import { unmergePerson, type UnmergeOptions } from '../../src/persons/unmerge.ts';
 import { database, useSite } from './fixture.ts';
@@ -311,4 +314,33 @@ test('what cannot be undone says why', async () => {
   await expect(unmerge(bob)).rejects.toThrow(/say which of them to give back, as former_person_id: .+, .+/);
   await expect(unmerge(bob, { formerPersonId: ada })).rejects.toThrow('nobody of that id');
   await expect(unmerge('00000000-0000-8000-8000-000000000000')).rejects.toThrow('has no person');
+});
+
+test('what is said while the site is derived again is in what is switched to', async () => {
+  await given.touchpoints([
+    { at: at(0), anonymous_id: 'phone', user_id: 'old', ...cart },
+    { at: at(1), user_id: 'new', name: 'login' },
+    { at: at(2), anonymous_id: 'laptop', ...mail },
+    { at: at(3), anonymous_id: 'tablet' },
+    { at: at(4), anonymous_id: 'car', ...mail },
+    { at: at(5), anonymous_id: 'watch' },
+  ]);
+  await merge('old', 'new');
+  const { pool } = database;
+  await pool.query('insert into store.rederivations (site_id) values ($1)', [siteId()]);
+  await prepareTwins(pool);
+  const worker = await openSession(pool, 'rebuild, store, pg_temp');
+  for (let phase = ''; phase !== 'sums';) {
+    const { rows } = await worker.query<{ phase: string }>('select phase from store.rederive($1)', [
+      siteId(),
+    ]);
+    phase = rows[0]!.phase;
+  }
+  await worker.end();
+  await unmerge(await personOf('new'));
+  await unmerge(await personOf('laptop'), { identity: { type: 'anonymous_id', value: 'car' } });
+  await merge('tablet', 'watch');
+  await merge('laptop', 'new');
+  expect(await rebuild(pool, { siteId: siteId(), workers: 1 })).toBe(0);
+  await expectVerified(pool);
 });
