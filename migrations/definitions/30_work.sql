@@ -38,7 +38,8 @@ begin
     model_version integer not null,
     goals jsonb not null,
     as_of timestamptz not null,
-    retained_from timestamptz not null -- what happened before it was dropped
+    retained_from timestamptz not null, -- what happened before it was dropped
+    recovery_window interval not null
   ) on commit preserve rows;
 
   -- The touchpoints at hand: new ones, and the older ones of whoever is replayed. Definitions join the whole workbench by
@@ -440,7 +441,7 @@ begin
     sites.currency, sites.own_hosts || sites.excluded_referrers, sites.session_gap, sites.session_limit, sites.is_session_split_by_campaign,
     sites.cart_delay, sites.checkout_delay, sites.cart_expiry, sites.self_recovery_window,
     sites.is_refund_by_write_key_accepted, sites.model_name, sites.model_version, sites.goals,
-    coalesce(clocks.as_of, '-infinity'), sites.retained_from
+    coalesce(clocks.as_of, '-infinity'), sites.retained_from, sites.recovery_window
   from sites
   left join clocks on clocks.site_id = sites.site_id
   where sites.site_id = any (load_work_sites.sites)

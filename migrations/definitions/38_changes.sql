@@ -200,7 +200,8 @@ begin
       case when compared.now is null then compared.last_activity_before end),
     compared.told_before,
     compared.told_now || case when (compared.now).state = 'recovered' then jsonb_build_object('trigger_id',
-      store.recovering_trigger(compared.site_id, compared.cart_key, (compared.now).closed_at)) else '{}' end
+      store.recovering_trigger(compared.site_id, compared.cart_key, (compared.now).closed_at, (
+        select work_sites.recovery_window from work_sites where work_sites.site_id = compared.site_id))) else '{}' end
   from (
     select work_carts_before.site_id, work_carts_before.cart_key,
       coalesce((carts.now).person_id, work_carts_before.person_id) as person_id, carts.now,

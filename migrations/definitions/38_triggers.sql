@@ -598,7 +598,9 @@ begin
   select carts.* into cart
   from store.carts
   where carts.site_id = site and carts.cart_key = marked.cart_key and carts.state in ('purchased', 'self_recovered');
-  if store.recovering_trigger(site, cart.cart_key, cart.closed_at) is not null then
+  if store.recovering_trigger(site, cart.cart_key, cart.closed_at, (
+    select sites.recovery_window from store.sites where sites.site_id = site
+  )) is not null then
     update store.carts set state = 'recovered' where carts.site_id = site and carts.cart_key = cart.cart_key;
     perform store.publish_change(
       site, 'cart.recovered', cart.person_id, cart.cart_key::text, cart.closed_at, 'live',
@@ -608,16 +610,19 @@ end
 $$;
 
 -- The latest of a cart's triggers delivered within the site's window before an instant: 7 days, and no longer.
-create or replace function store.recovering_trigger(site integer, cart uuid, bought_at timestamptz) returns uuid
+drop function if exists store.recovering_trigger(integer, uuid, timestamptz);
+create or replace function store.recovering_trigger(
+  site integer, cart uuid, bought_at timestamptz, recovery_window interval
+) returns uuid
 language plpgsql stable
 as $$
 begin
   return (
     select cart_triggers.trigger_id
     from store.cart_triggers
-    join store.sites on sites.site_id = cart_triggers.site_id
     where cart_triggers.site_id = site and cart_triggers.cart_key = cart
-      and cart_triggers.delivered_at <= bought_at and bought_at < cart_triggers.delivered_at + sites.recovery_window
+      and cart_triggers.delivered_at <= bought_at
+      and bought_at < cart_triggers.delivered_at + recovering_trigger.recovery_window
     order by cart_triggers.delivered_at desc, cart_triggers.trigger_id
     limit 1
   );
@@ -631,8 +636,10 @@ as $$
 begin
   update work_carts
   set cart.state = 'recovered'
-  where (work_carts.cart).state in ('purchased', 'self_recovered')
-    and store.recovering_trigger(work_carts.site_id, (work_carts.cart).cart_key, (work_carts.cart).closed_at) is not null;
+  from work_sites
+  where work_sites.site_id = work_carts.site_id and (work_carts.cart).state in ('purchased', 'self_recovered')
+    and store.recovering_trigger(work_carts.site_id, (work_carts.cart).cart_key, (work_carts.cart).closed_at,
+      work_sites.recovery_window) is not null;
 end
 $$;
 

@@ -759,7 +759,8 @@ begin
       case when now.cart_key is null then before.last_activity_at end),
     before.told,
     now.told || case when now.state = 'recovered' then jsonb_build_object('trigger_id',
-      store.recovering_trigger(site, now.cart_key, now.closed_at)) else '{}' end
+      store.recovering_trigger(site, now.cart_key, now.closed_at, (
+        select sites.recovery_window from rebuild.sites where sites.site_id = site))) else '{}' end
   from (
     select carts.cart_key, carts.person_id, carts.state, carts.last_activity_at, store.cart_told(carts) as told
     from store.carts

@@ -38,6 +38,8 @@ const leastForHelpers = 6_000;
 const clockMilliseconds = 500;
 const alarmMilliseconds = 10_000;
 const houseMilliseconds = 3_600_000;
+/** The first time soon after the start: a collector may be started anew more often than once an hour. */
+const firstHouseMilliseconds = 60_000;
 const longestBackoffMilliseconds = 5_000;
 
 /** One deriver, at work until stopped. PostgreSQL may go away and come back; nothing is lost by that. */
@@ -47,7 +49,7 @@ export function startLoop({ pool, log, metrics, isFirst }: LoopOptions): DeriveL
   let backoffMilliseconds = 100;
   let clockAt = 0;
   let hasChanges = false;
-  let houseAt = Date.now() + houseMilliseconds;
+  let houseAt = Date.now() + firstHouseMilliseconds;
   let alarmAt = Date.now() + alarmMilliseconds;
   let silent = new Set<string>();
   let interrupt = new AbortController();

@@ -199,7 +199,7 @@ export const catalogue = {
     description: 'How long after a message was delivered a cart that is bought counts as recovered by it',
     default: '168 hours',
     form: duration({ least: '0 seconds', most: '12 months' }),
-    readByDerivation: false,
+    readByDerivation: true,
   }),
   collector_silence_limit: setting({
     description: 'Time after which messages no longer wait for a collector that is silent',
