@@ -47,6 +47,12 @@ export function cpuMicrosecondsOfChildren(pid: number): Map<number, number> {
   return times;
 }
 
+/** CPU time of a process's main thread, in microseconds; null where the system does not say. */
+export function mainThreadMicroseconds(pid: number): number | null {
+  const times = timesOf(`${pid}/task/${pid}`);
+  return times === null ? null : times.own * microsecondsPerTick;
+}
+
 /** Resident memory of a process in MB; null where the system does not say. */
 export function residentMegabytes(pid: number): number | null {
   try {
@@ -57,7 +63,7 @@ export function residentMegabytes(pid: number): number | null {
   }
 }
 
-function timesOf(pid: number): ProcessTimes | null {
+function timesOf(pid: number | string): ProcessTimes | null {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

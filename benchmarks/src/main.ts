@@ -8,13 +8,17 @@ import { lookup } from './lookup.ts';
 import { rebuilding } from './rebuild.ts';
 import { Report, say } from './report.ts';
 import { sdk, sdkNames } from './sdk/index.ts';
+import { singlePosts } from './single-posts.ts';
 import { soak } from './soak.ts';
+import { stagesOfCpu } from './stages.ts';
 import { openStand, untilInterrupted } from './stand.ts';
 import { goals, throughput } from './throughput.ts';
 import { triggers } from './triggers.ts';
 
 const names = [
   'stored',
+  'stages',
+  'single-posts',
   'derived',
   'latency',
   'lookup',
@@ -68,6 +72,14 @@ async function run(): Promise<void> {
   // Each on a database of its own: none measures what another left behind.
   if (wanted('stored'))
     await onStand((stand) => throughput(stand, report, { goal: goals.stored, touchpoints, isQuick }));
+  if (wanted('stages')) {
+    await onStand((stand) => stagesOfCpu(stand, report, { touchpoints: isQuick ? 30_000 : 200_000 }));
+  }
+  if (wanted('single-posts')) {
+    await onStand((stand) =>
+      singlePosts(stand, report, { posts: isQuick ? 5_000 : 40_000, rounds: isQuick ? 1 : 3 }),
+    );
+  }
   let derivedRate: number | null = null;
   if (wanted('derived')) {
     derivedRate = await onStand((stand) =>

@@ -10,7 +10,7 @@ import { type Usage, startUsage } from './usage.ts';
 export type Goal = { name: string; roles: string; bar: number; until: 'stored' | 'derived'; seed: number };
 
 export const goals: Record<'stored' | 'derived', Goal> = {
-  stored: { name: 'http_to_stored', roles: 'ingest,write', bar: 0.4, until: 'stored', seed: 11 },
+  stored: { name: 'http_to_stored', roles: 'ingest,write', bar: 0.6, until: 'stored', seed: 11 },
   derived: {
     name: 'http_to_derived',
     roles: 'ingest,write,derive,deliver,api',

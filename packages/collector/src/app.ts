@@ -16,6 +16,9 @@ import { problemForNow } from './problems.ts';
 import { shop } from './shop/index.ts';
 import { script } from './shop/script.ts';
 
+/** So long requests under way are waited for when the process is told to end. */
+const mostClosingMs = 5_000;
+
 export type AppOptions = {
   config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit' | 'webhookTargets'>;
   pool: Pool;
@@ -55,6 +58,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   let isClosing = false;
   app.addHook('preClose', async () => {
     isClosing = true;
+    // Who has not taken his answer by then never will; and what was acked is still to be stored.
+    setTimeout(() => app.server.closeAllConnections(), mostClosingMs).unref();
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');

@@ -130,7 +130,12 @@ class LmdbBuffer implements TouchpointBuffer {
     this.#lastPosition += 1;
     const position = this.#lastPosition;
     const key = encodeKey({ position, size: value.length, receivedAt: envelope.receivedAt });
-    const isRemembered = json !== undefined && this.#makeReady && this.#remembered.reserve(body.length);
+    // Rejects take many times the memory of their bodies, and a client can make any number of them.
+    const isRemembered =
+      json !== undefined &&
+      envelope.rejected === undefined &&
+      this.#makeReady &&
+      this.#remembered.reserve(body.length);
     const remember = isRemembered
       ? { position, envelope, ready: this.#makeReady({ envelope, body, json }), size: body.length }
       : null;

@@ -33,8 +33,8 @@ type Work = {
   last: Position;
 };
 
-// More touchpoints in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
-const linesPerCommit = 2_000;
+// More in one transaction gain nothing (measured up to 10,000); fewer cost PostgreSQL more each.
+const eventsPerCommit = 2_000;
 /** Of requests. */
 const bytesPerCommit = 8 * 1024 * 1024;
 const worksUnderWay = 2;
@@ -73,7 +73,7 @@ export function startWriter(options: WriterOptions): Writer {
   /** Adds entries to the work until it is full. Requests get their turn in between: encoding is Node's own work. */
   async function fill(work: Work): Promise<void> {
     let sliceEnd = performance.now() + sliceMs;
-    while (work.lines.length < linesPerCommit && work.bytes < bytesPerCommit) {
+    while (work.lines.length + work.rejects.length < eventsPerCommit && work.bytes < bytesPerCommit) {
       if (unread.length === 0) {
         unread = buffer.read(lastRead, readLimits);
         if (unread.length === 0) return;
@@ -85,8 +85,8 @@ export function startWriter(options: WriterOptions): Writer {
         line.position = entry.position;
         work.lines.push(line);
       }
-      work.rejects.push(...rejects);
-      work.losses.push(...losses);
+      for (const reject of rejects) work.rejects.push(reject);
+      for (const loss of losses) work.losses.push(loss);
       work.entries += 1;
       work.bytes += entry.size;
       work.last = entry.position;

@@ -1,46 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { createPool } from '../../src/database/pool.ts';
 import { createDatabase } from '../support/database.ts';
 import { createSite } from '../support/site.ts';
-import { CollectorProcess, freePort, Load } from './process.ts';
+import { Load } from './process.ts';
+import { expectExactlyOnce, serve, temporaryFolder } from './served.ts';
 
 // MILEPOST_CRASH_SECONDS=10 makes the outage as long as the one promised; the default keeps the suite quick.
 const outageSeconds = Number(process.env['MILEPOST_CRASH_SECONDS'] ?? 3);
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'milepost-crash-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function serve(
-  databaseUrl: string,
-  folder: string,
-  env: NodeJS.ProcessEnv = {},
-): Promise<CollectorProcess> {
-  const collector = new CollectorProcess({ databaseUrl, folder, port: await freePort(), env });
-  onTestFinished(() => collector.end('SIGKILL').then(() => {}));
-  await collector.start();
-  return collector;
-}
-
-/** Every acked event is stored, and none twice; what was sent but not acked may be there or not. */
-async function expectExactlyOnce(pool: pg.Pool, siteId: number, acked: ReadonlySet<string>): Promise<void> {
-  const { rows } = await pool.query<{ id: string }>(
-    'select touchpoint_id as id from store.touchpoints where site_id = $1',
-    [siteId],
-  );
-  const stored = new Set(rows.map(({ id }) => id));
-  expect([...acked].filter((id) => !stored.has(id))).toEqual([]);
-  expect(rows).toHaveLength(stored.size);
-}
 
 test('kill -9 under load: after the restart nothing acked is missing, and nothing is there twice', async () => {
   const database = await createDatabase();

@@ -59,6 +59,10 @@ export class CollectorProcess {
     }
   }
 
+  get pid(): number {
+    return this.#child!.pid!;
+  }
+
   /** Ends it by `signal` and answers its exit code; null if the signal itself ended it. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#child;
