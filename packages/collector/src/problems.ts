@@ -13,6 +13,7 @@ const problems = {
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
   'invalid-webhook': { status: 400, title: 'The webhook cannot be taken' },
+  'invalid-settings': { status: 400, title: 'The settings cannot be taken' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
   'invalid-links': { status: 400, title: 'The links cannot be made' },
   'invalid-correction': { status: 400, title: 'What is to be corrected cannot be read' },

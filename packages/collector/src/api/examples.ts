@@ -20,6 +20,7 @@ const waiting = { ...answers.getDelivery, state: 'pending', next_attempt_at: ans
 export const examples: Record<string, unknown> = {
   ...answers,
   putGoals: answers.getGoals,
+  patchSite: answers.getSite,
   makeLinks: exampleLink,
   mergePersons: {
     action: 'merge',

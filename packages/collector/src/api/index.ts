@@ -18,6 +18,7 @@ import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
 import { rateRoutes } from './routes/rates.ts';
+import { siteRoutes } from './routes/site.ts';
 import { stageRoutes } from './routes/stages.ts';
 import { transitionRoutes } from './routes/transitions.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
@@ -62,6 +63,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await deliveryRoutes(typed, options);
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
+    await siteRoutes(typed, options);
     await linkRoutes(typed);
   });
 }

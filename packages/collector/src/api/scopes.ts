@@ -11,8 +11,8 @@ export const scopes = {
   'read:changes': 'Follow the change feed, which tells of stages, carts, orders and persons.',
   'read:webhooks': 'Read the webhooks, and what they were sent.',
   'write:webhooks': 'Make and change webhooks, which are sent what the change feed tells.',
-  'read:settings': 'Read what a site is set to: its goals.',
-  'write:settings': 'Change what a site is set to: its goals.',
+  'read:settings': 'Read what a site is set to: its settings and goals.',
+  'write:settings': 'Change what a site is set to: its settings and goals.',
   'read:contacts':
     'See plain e-mail addresses and phone numbers where the routes above would leave them out.',
 } as const;

@@ -31,6 +31,7 @@ const routes = [
   { url: `/v1/webhooks/${none}/deliveries`, scope: 'read:webhooks' },
   { url: `/v1/webhooks/${none}/deliveries/${none}`, scope: 'read:webhooks' },
   { url: '/v1/goals', scope: 'read:settings' },
+  { url: '/v1/site', scope: 'read:settings' },
 ];
 
 test('the table of routes is complete', async () => {
