@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { Refusal } from '../refusal.ts';
 import * as channel from './channel.ts';
+import * as doctor from './doctor.ts';
 import * as goal from './goal.ts';
 import * as importFile from './import.ts';
 import * as key from './key.ts';
@@ -54,6 +55,7 @@ for (const command of [
   simulate,
   rebuild,
   verify,
+  doctor,
 ])
   command.register(program);
 

@@ -46,6 +46,20 @@ export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Prom
   }
 }
 
+/** What `migrate` would still do to this database: names of numbered files, and whether functions and views are older. */
+export async function pendingIn(
+  pool: pg.Pool,
+  folder = defaultFolder,
+): Promise<{ migrations: string[]; isOlder: boolean }> {
+  const files = await sqlFilesIn(folder);
+  const known = await appliedIn(pool);
+  refuseForeignHistory(files, known);
+  const migrations = files.filter(({ number }) => !known.has(number)).map(({ name }) => name);
+  if (known.size === 0) return { migrations, isOlder: true };
+  const { checksum } = await rebuiltFiles(folder);
+  return { migrations, isOlder: (await rebuiltChecksum(pool)) !== checksum };
+}
+
 async function applyNumbered(client: pg.PoolClient, folder: string, onProgress?: (line: string) => void) {
   const files = await sqlFilesIn(folder);
   const known = await appliedIn(client);
@@ -102,23 +116,33 @@ function refuseForeignHistory(files: SqlFile[], known: Map<number, { name: strin
   }
 }
 
-async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean): Promise<boolean> {
+/** Everything that is built whole, and one checksum of it. */
+async function rebuiltFiles(folder: string) {
   const definitions = await sqlFilesIn(join(folder, 'definitions'));
   const models = await modelFilesIn(join(folder, 'models'));
   const views = await sqlFilesIn(join(folder, 'views'));
   const all = [...definitions, ...models, ...views];
-  if (all.length === 0) return false;
   const checksum = checksumOf(all.map((file) => `${file.name} ${file.checksum}`).join('\n'));
+  return { definitions, models, views, isEmpty: all.length === 0, checksum };
+}
+
+async function rebuiltChecksum(db: pg.Pool | pg.PoolClient): Promise<string | undefined> {
+  const { rows } = await db.query<{ checksum: string }>(
+    `select checksum from store.rebuilds where what = 'definitions and views'`,
+  );
+  return rows[0]?.checksum;
+}
+
+async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean): Promise<boolean> {
+  const { definitions, models, views, isEmpty, checksum } = await rebuiltFiles(folder);
+  if (isEmpty) return false;
   await client.query(`
     create table if not exists store.rebuilds (
       what text primary key,
       checksum text not null,
       rebuilt_at timestamptz not null default now()
     )`);
-  const last = await client.query<{ checksum: string }>(
-    `select checksum from store.rebuilds where what = 'definitions and views'`,
-  );
-  if (!isForced && last.rows[0]?.checksum === checksum) return false;
+  if (!isForced && (await rebuiltChecksum(client)) === checksum) return false;
   await inTransaction(client, 'definitions and views', async () => {
     // Bodies name temporary tables and one another; whether they hold is for the tests to say.
     await client.query('set local check_function_bodies = off');
@@ -145,7 +169,9 @@ async function makePartitions(client: pg.PoolClient) {
   if (rows[0]?.exists) await client.query('select store.make_partitions(now())');
 }
 
-async function appliedIn(client: pg.PoolClient): Promise<Map<number, { name: string; checksum: string }>> {
+async function appliedIn(
+  client: pg.Pool | pg.PoolClient,
+): Promise<Map<number, { name: string; checksum: string }>> {
   const { rows } = await client.query<{ exists: boolean }>(
     `select to_regclass('store.migrations') is not null as exists`,
   );
