@@ -33,7 +33,10 @@ test('developers read what becomes of each touchpoint', async () => {
     tracker.track('refused');
   })()`);
   await until('all of it', () => said.length >= 11);
-  expect(said).toEqual([
+  // The core's own warning and what the plug-in hears of the answer come in either order.
+  const others = said.filter((line) => line !== 'milepost: rejected: invalid');
+  expect(said).toContain('milepost: rejected: invalid');
+  expect(others).toEqual([
     'milepost: consent is granted: touchpoints are kept and sent',
     'milepost: queued good',
     'milepost: dropped secret, for beforeSend returned null',
@@ -41,7 +44,6 @@ test('developers read what becomes of each touchpoint', async () => {
     'milepost: accepted good',
     'milepost: queued bad',
     expect.stringMatching(/^milepost: sent bad \(\d+ bytes\)$/),
-    'milepost: rejected: invalid',
     'milepost: rejected bad invalid',
     expect.stringContaining('milepost: consent is denied: nothing is recorded'),
     'milepost: dropped track(), for consent is denied',

@@ -12,19 +12,17 @@ const sealLength = 12;
 /** An opaque text that stands for `position`. The same position gives the same text, for as long as the site lives. */
 export function cursorOf(position: Position, scope: CursorScope): string {
   const body = Buffer.from(JSON.stringify(position));
-  return Buffer.concat([sealOf(body, scope), body]).toString('base64url');
+  return textOf(Buffer.concat([sealOf(body, scope), body]));
 }
 
 /** The position that `cursor` stands for. Throws `invalid-cursor` for anything this list did not give out. */
 export function positionOf(cursor: string, scope: CursorScope): Position {
-  const bytes = Buffer.from(cursor, 'base64url');
+  const bytes = Buffer.from(cursor.slice(1), 'base64url');
   const seal = bytes.subarray(0, sealLength);
   const body = bytes.subarray(sealLength);
   const isOurs =
     // base64url reads sloppily (other alphabets, stray characters): only the exact text counts
-    bytes.toString('base64url') === cursor &&
-    seal.length === sealLength &&
-    timingSafeEqual(seal, sealOf(body, scope));
+    textOf(bytes) === cursor && seal.length === sealLength && timingSafeEqual(seal, sealOf(body, scope));
   if (!isOurs) {
     throw new Problem(
       'invalid-cursor',
@@ -32,6 +30,11 @@ export function positionOf(cursor: string, scope: CursorScope): Position {
     );
   }
   return JSON.parse(body.toString()) as Position;
+}
+
+// A letter first: what begins with a hyphen would be taken for a formula by spreadsheets, and marked as none in CSV.
+function textOf(bytes: Buffer): string {
+  return `c${bytes.toString('base64url')}`;
 }
 
 function sealOf(body: Buffer, { secret, list }: CursorScope): Buffer {
