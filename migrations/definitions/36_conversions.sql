@@ -180,7 +180,7 @@ begin
     ) as saying
   ) as told
   where work_goals.event_name in ('purchase', 'subscription_started') and told.touchpoint_count > 0
-    and orders.occurred_at >= (select work_sites.retained_from from work_sites where work_sites.site_id = orders.site_id);
+    and greatest(orders.occurred_at, orders.visitor_at) >= (select work_sites.retained_from from work_sites where work_sites.site_id = orders.site_id);
 end
 $$;
 

@@ -3,6 +3,7 @@
 -- Marks those at hand who are known to be one. A site that has none pays one look-up a transaction.
 create or replace function store.mute_runaways() returns void
 language plpgsql
+set enable_hashjoin = off set enable_nestloop = on -- whoever calls it may join by hash; here that would read every person
 as $$
 begin
   if exists (

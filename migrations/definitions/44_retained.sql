@@ -222,20 +222,3 @@ begin
   where work_persons.is_base_retained;
 end
 $$;
-
--- How a transition counts in the figures of stages: it begins one stay, on its own day, and ends another, on the day that
--- one began.
-create or replace function store.stay_ends(transition store.stage_transitions, time_zone text)
-returns table (day date, stage text, to_stage text, step smallint, milliseconds bigint)
-language plpgsql stable
-as $$
-begin
-  return query select (transition.occurred_at at time zone stay_ends.time_zone)::date, transition.to_stage, ''::text, 0::smallint, 0::bigint;
-  if transition.from_stage is not null then
-    return query select
-      ((transition.occurred_at - transition.seconds_in_from_stage * interval '1 second') at time zone stay_ends.time_zone)::date,
-      transition.from_stage, transition.to_stage, store.length_step(transition.seconds_in_from_stage),
-      round(transition.seconds_in_from_stage * 1000)::bigint;
-  end if;
-end
-$$;

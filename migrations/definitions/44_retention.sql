@@ -252,23 +252,20 @@ create or replace function store.drop_transitions_and_carts(site integer) return
 language plpgsql
 as $$
 begin
+  insert into work_moves
+  select 1, site, persons.first_channel, dropped.occurred_at, dropped.from_stage, dropped.to_stage, dropped.seconds_in_from_stage
+  from kept_persons
+  join persons on persons.site_id = site and persons.person_id = kept_persons.person_id
+  cross join lateral (
+    select stage_transitions.*
+    from stage_transitions
+    where stage_transitions.site_id = site and stage_transitions.person_id = kept_persons.person_id
+      and stage_transitions.transition_number <= kept_persons.transition_count
+    offset 0
+  ) as dropped;
+  perform store.note_stays();
   insert into store.retained_stays
-  select stays.site_id, stays.day, stays.channel, stays.stage, stays.to_stage, stays.step, count(*), sum(stays.milliseconds)
-  from (
-    select dropped.site_id, coalesce(persons.first_channel, 'Unassigned') as channel, ends.*
-    from kept_persons
-    join work_sites on work_sites.site_id = kept_persons.site_id
-    join persons on persons.site_id = site and persons.person_id = kept_persons.person_id
-    cross join lateral (
-      select stage_transitions.*
-      from stage_transitions
-      where stage_transitions.site_id = site and stage_transitions.person_id = kept_persons.person_id
-        and stage_transitions.transition_number <= kept_persons.transition_count
-      offset 0
-    ) as dropped
-    cross join lateral store.stay_ends(dropped, work_sites.time_zone) as ends
-  ) as stays
-  group by stays.site_id, stays.day, stays.channel, stays.stage, stays.to_stage, stays.step
+  select work_stays.* from work_stays
   on conflict (site_id, day, channel, stage, to_stage, step) do update set
     stays = retained_stays.stays + excluded.stays, milliseconds = retained_stays.milliseconds + excluded.milliseconds;
 
@@ -361,7 +358,13 @@ begin
   on conflict (site_id, order_id) do update set
     session_id = excluded.session_id, day = excluded.day, channel = excluded.channel, utm_source = excluded.utm_source,
     campaign = excluded.campaign, device = excluded.device;
-  delete from conversions where conversions.site_id = site and conversions.occurred_at < cut;
+  -- An order that a server told of first may belong to a session after the cut.
+  delete from conversions
+  where conversions.site_id = site and conversions.occurred_at < cut
+    and not exists (
+      select from orders
+      where orders.site_id = site and orders.order_id = conversions.order_id and orders.visitor_at >= cut
+    );
 
   delete from store.retained_days where retained_days.site_id = site;
   insert into store.retained_days

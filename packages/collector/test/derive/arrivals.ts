@@ -18,17 +18,10 @@ import {
   words,
 } from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
+import { propertyRuns } from '../support/properties.ts';
 
-// A few histories in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
-const seed = process.env['MILEPOST_TEST_SEED'];
-const timeout = 60_000 + numRuns * 5_000;
-const runs = {
-  numRuns,
-  // Shrinking a failure stops in time to be told.
-  interruptAfterTimeLimit: timeout - 20_000,
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-};
+const { runs, timeout } = propertyRuns();
+const { numRuns } = runs;
 
 async function deliver(site: Site, { parts, instants }: Delivery): Promise<void> {
   for (const [index, part] of parts.entries()) {

@@ -6,6 +6,7 @@ import { database } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
 import { choices, deliveryOf, history } from './histories.ts';
 import { touchpointsOfHouseholds } from './households.ts';
+import { propertyRuns } from '../support/properties.ts';
 
 type Change = {
   cursor: number;
@@ -78,7 +79,7 @@ async function tablesOf(site: Site) {
   };
 }
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
+const { runs, timeout } = propertyRuns();
 
 test(
   'whoever reads every change knows what the tables say, however the touchpoints arrived',
@@ -96,10 +97,10 @@ test(
           expect(followed(changes)).toEqual(await tablesOf(site));
         });
       }),
-      { numRuns, interruptAfterTimeLimit: 40_000 + numRuns * 4_000 },
+      runs,
     );
   },
-  60_000 + numRuns * 5_000,
+  timeout,
 );
 
 test('a rebuild that finds nothing different writes nothing', async () => {

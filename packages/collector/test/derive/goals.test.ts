@@ -6,6 +6,7 @@ import { database, useSite } from './fixture.ts';
 import { type Given, makeSite, removeSite, storeGiven } from './given.ts';
 import { choices, deliveryOf, history, someGoals } from './histories.ts';
 import { expectAsReference, expectVerified } from './views.ts';
+import { propertyRuns } from '../support/properties.ts';
 
 const { given, rowsOf, siteId } = useSite();
 
@@ -401,8 +402,7 @@ describe('changing goals', () => {
     await expectRight();
   });
 
-  // Few in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-  const numRuns = Math.ceil(Number(process.env['MILEPOST_TEST_RUNS'] ?? 4) / 2);
+  const { runs, timeout } = propertyRuns();
   const lists = fc.array(fc.subarray([purchaseGoal, { ...purchaseGoal, is_primary: false }, ...someGoals]), {
     minLength: 1,
     maxLength: 3,
@@ -445,9 +445,9 @@ describe('changing goals', () => {
             }
           },
         ),
-        { numRuns },
+        { ...runs, numRuns: Math.ceil(runs.numRuns / 2) },
       );
     },
-    60_000 + numRuns * 5_000,
+    timeout,
   );
 });

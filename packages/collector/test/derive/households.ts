@@ -1,10 +1,9 @@
 /** Many touchpoints: households of random history, each with its own browsers, users, carts and orders. */
 import fc from 'fast-check';
 import type { Given } from './given.ts';
+import { seed } from '../support/properties.ts';
 import { step, touchpointsOf } from './histories.ts';
 
-/** The same seed, the same touchpoints. MILEPOST_TEST_SEED makes others. */
-export const seed = Number(process.env['MILEPOST_TEST_SEED'] ?? 1997);
 const stepsEach = 40;
 
 /** Forty touchpoints of each household. */

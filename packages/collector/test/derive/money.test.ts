@@ -9,6 +9,7 @@ import { database, useSite } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
 import { choices, deliveryOf, history, someSettings } from './histories.ts';
 import { expectAsReference, expectVerified, textOfViews } from './views.ts';
+import { propertyRuns } from '../support/properties.ts';
 
 const { given, rowsOf, siteId } = useSite();
 
@@ -282,8 +283,7 @@ describe('rates that come later', () => {
   });
 });
 
-// Few in every run of the suite; MILEPOST_TEST_RUNS=1000 looks longer.
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
+const { runs, timeout } = propertyRuns();
 
 /** Rates of a day near that of a touchpoint; null = none. */
 const dayOfRates = fc.record({
@@ -364,8 +364,8 @@ test(
           expect(scattered.views).toEqual(fromTheStart);
         },
       ),
-      { numRuns, interruptAfterTimeLimit: 40_000 + numRuns * 5_000 },
+      runs,
     );
   },
-  60_000 + numRuns * 5_000,
+  timeout,
 );

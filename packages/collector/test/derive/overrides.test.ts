@@ -7,9 +7,9 @@ import { database } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
 import { choices, deliveryOf, history } from './histories.ts';
 import { expectAsReference, expectVerified, rowsOfViews, textOfViews } from './views.ts';
+import { propertyRuns } from '../support/properties.ts';
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
-const timeout = 60_000 + numRuns * 5_000;
+const { runs, timeout } = propertyRuns();
 const start = Date.parse('2026-01-05T10:00Z');
 const ada = { type: 'anonymous_id', value: 'ada' };
 
@@ -178,7 +178,7 @@ test(
         await expectVerified(database.pool);
         await removeSite(database.pool, site);
       }),
-      { numRuns, interruptAfterTimeLimit: timeout - 20_000 },
+      runs,
     );
   },
   timeout,

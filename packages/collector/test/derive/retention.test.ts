@@ -4,12 +4,15 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SiteSettings, updateSite } from '../../src/database/sites.ts';
 import { rebuild } from '../../src/derive/index.ts';
+import { applyModel } from '../../src/models/apply.ts';
+import { readModel } from '../../src/models/shipped.ts';
 import { day } from '../reference/inputs.ts';
 import type { Row } from '../reference/model.ts';
 import { database, useSite } from './fixture.ts';
 import { type Given, makeSite, removeSite, type Site, storeGiven } from './given.ts';
 import { choices, deliveryOf, history, someSettings, whoIsWho } from './histories.ts';
 import { expectVerified, rowsOfViews, textOfViews, viewNames } from './views.ts';
+import { propertyRuns } from '../support/properties.ts';
 
 const { given, rowsOf, siteId } = useSite();
 
@@ -19,14 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => session.end());
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
-const seed = process.env['MILEPOST_TEST_SEED'];
-const timeout = 60_000 + numRuns * 10_000;
-const runs = {
-  numRuns,
-  interruptAfterTimeLimit: timeout - 20_000,
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-};
+const { runs, timeout } = propertyRuns(10);
 
 /** Drops what happened before. Answers how many touchpoints went. */
 async function cut(site: { siteId: number }, at: number): Promise<number> {
@@ -358,6 +354,29 @@ test('members of accounts, and goals, stay as they were', async () => {
   expect(views['conversion_metrics']!.map((row) => row['conversions'])).toEqual([1, 1]);
 });
 
+test('an order that a server told of before the cut, and its browser after it, stays what its session converted by', async () => {
+  await given.settings({
+    goals: JSON.stringify([
+      { name: 'sale', event: 'purchase', counting: 'once_per_session', is_primary: true },
+    ]),
+  });
+  const site = { siteId: siteId() };
+  const order = { transaction_id: 'o1', value: 40, currency: 'EUR' };
+  await storeGiven(database.pool, site, [
+    { ...server, user_id: 'u1', at: '2026-01-31T23:50:00Z', name: 'purchase', properties: order },
+    ada('2026-02-01T00:10:00Z', 'purchase', { user_id: 'u1', properties: order }),
+  ]);
+  await database.derive(cutAt + day);
+  const before = await textOfViews(database.pool, site);
+  await cut(site, cutAt);
+  const after = await textOfViews(database.pool, site);
+  expectOnlyGone(before, after, cutAt);
+  expect(after['sessions']).toMatchObject([expect.stringContaining('"is_engaged": true')]);
+  await expectVerified(database.pool);
+  await rebuild(database.pool, site);
+  expect(await textOfViews(database.pool, site)).toEqual(after);
+});
+
 test('of what is left nothing is known but whose it was and when', async () => {
   await aroundTheCut(
     [
@@ -404,4 +423,22 @@ test('a changed setting is applied to what is kept', async () => {
     expect.arrayContaining(before.map((row) => row['revenue'])),
   );
   await expectVerified(database.pool);
+});
+
+test('a journey model of other states goes on from the stage that was kept', async () => {
+  const site = { siteId: siteId() };
+  await aroundTheCut(
+    [
+      ada('2026-01-10T10:00:00Z', 'view_item'),
+      ada('2026-01-12T10:00:00Z', 'purchase', { properties: { value: 40 } }),
+    ],
+    [ada('2026-02-05T10:00:00Z', 'page_view')],
+    '2026-02-06T00:00:00Z',
+  );
+  await applyModel(database.pool, { siteId: site.siteId, model: await readModel('loyalty') });
+  await rebuild(database.pool, { siteId: site.siteId });
+  await expectVerified(database.pool);
+  const [standing] = await rowsOf('current_stages');
+  expect(standing).toMatchObject({ is_customer: true, orders: 1, model_version: 2 });
+  expect((await rowsOf('stages')).map(({ stage }) => stage)).toContain(standing!['stage']);
 });

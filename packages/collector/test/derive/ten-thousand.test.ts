@@ -4,7 +4,8 @@ import { deriveUntilIdle } from '../../src/derive/index.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { makeSite, removeSite, storeGiven } from './given.ts';
 import { deliveryOf } from './histories.ts';
-import { seed, touchpointsOfHouseholds } from './households.ts';
+import { seed } from '../support/properties.ts';
+import { touchpointsOfHouseholds } from './households.ts';
 import { expectVerified, textOfViews } from './views.ts';
 
 let database: TestDatabase;

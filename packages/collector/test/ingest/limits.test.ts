@@ -145,6 +145,30 @@ describe('sizes', () => {
   });
 });
 
+test('what happened before a site was cut is rejected, by whatever route and key it comes', async () => {
+  const collector = await startCollector();
+  const { siteId, writeKey, secretKey } = await createSite(collector.database.pool);
+  await collector.database.pool.query(
+    `update store.sites set retained_from = '2026-01-01Z', oldest_live_touchpoint = '120 months' where site_id = $1`,
+    [siteId],
+  );
+  const send = async (url: string, key: string, payload: object) => {
+    const headers = { authorization: `Bearer ${key}` };
+    return (await collector.app.inject({ method: 'POST', url, headers, payload })).body;
+  };
+  for (const key of [writeKey, secretKey]) {
+    const old = touchpoint({ occurred_at: '2025-12-31T23:59:59.999Z' });
+    const kept = touchpoint({ occurred_at: '2026-01-01T00:00:00Z' });
+    const answer = JSON.parse(await send('/v1/events', key, { batch: [old, kept] })) as object;
+    expect(answer).toMatchObject({
+      results: [{ status: 'rejected', reason: 'before_retention' }, { status: 'accepted' }],
+    });
+    const call = { event: 'Seen', anonymousId: 'ada', timestamp: '2025-12-31T23:59:59.999Z' };
+    expect(await send('/v1/track', key, call)).toContain('before_retention');
+  }
+  await collector.stop();
+});
+
 describe('a full buffer', () => {
   let collector: TestCollector;
   let writeKey: string;

@@ -16,6 +16,7 @@ import { expectAsReference, expectVerified, rowsOfViews } from '../derive/views.
 import { CollectorProcess, freePort } from '../ingest/process.ts';
 import { createDatabase } from '../support/database.ts';
 import { createSite } from '../support/site.ts';
+import { propertyRuns } from '../support/properties.ts';
 
 const boots = { item_id: 'boots', quantity: 1, price: 120.5 };
 const at = (time: string) => Date.parse(`2026-01-05T${time}Z`);
@@ -181,7 +182,7 @@ test('of four concurrent firers one is killed: each trigger is fired once', asyn
   expect(new Set(published)).toEqual(new Set(rows.map(({ trigger_id: id }) => id)));
 });
 
-const numRuns = Number(process.env['MILEPOST_TEST_RUNS'] ?? 4);
+const { runs, timeout } = propertyRuns();
 
 test(
   'whatever arrives in whatever order: nothing is sent twice, and what carts say of it is the same after a rebuild',
@@ -238,10 +239,10 @@ test(
           await removeSite(database.pool, site);
         }
       }),
-      { numRuns, interruptAfterTimeLimit: 40_000 + numRuns * 4_000 },
+      runs,
     );
   },
-  60_000 + numRuns * 5_000,
+  timeout,
 );
 
 test('from the page to the trigger, by a collector of its own', async () => {
