@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { atSize } from './at-size.ts';
 import { disk } from './disk.ts';
+import { importing } from './importing.ts';
 import { latency } from './latency.ts';
 import { longPerson } from './long.ts';
 import { lookup } from './lookup.ts';
@@ -19,6 +20,7 @@ const names = [
   'stored',
   'stages',
   'single-posts',
+  'import',
   'derived',
   'latency',
   'lookup',
@@ -79,6 +81,9 @@ async function run(): Promise<void> {
     await onStand((stand) =>
       singlePosts(stand, report, { posts: isQuick ? 5_000 : 40_000, rounds: isQuick ? 1 : 3 }),
     );
+  }
+  if (wanted('import')) {
+    await onStand((stand) => importing(stand, report, { lines: isQuick ? 50_000 : 500_000 }));
   }
   let derivedRate: number | null = null;
   if (wanted('derived')) {

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { remedyFor } from '../write/failures.ts';
 import { refusedRow } from '../write/prepare.ts';
 import type { TouchpointRow } from '../write/row.ts';
-import { storeRows } from '../write/store.ts';
+import { storeRows, type Way } from '../write/store.ts';
 import { type ImportRecord, saveRecord } from './progress-record.ts';
 import type { Reject } from './rejects.ts';
 
@@ -16,6 +16,8 @@ type BatchOptions = {
   record: ImportRecord;
   batch: Batch;
   isFinished: boolean;
+  /** `copy` is tried first while nothing speaks for rows that are stored already. */
+  way: Way;
 };
 
 /**
@@ -29,7 +31,9 @@ export async function storeBatch(pool: pg.Pool, options: BatchOptions): Promise<
     Object.assign(record, next);
     return batch.rejects;
   } catch (error) {
-    if (remedyFor(error, 'check') !== 'bisect' || batch.rows.length === 0) throw error;
+    const remedy = remedyFor(error, options.way);
+    if (remedy === 'check') return storeBatch(pool, { ...options, way: 'check' });
+    if (remedy !== 'bisect' || batch.rows.length === 0) throw error;
     if (batch.rows.length === 1) {
       const [row] = batch.rows;
       if (row === undefined) throw error;
@@ -51,7 +55,7 @@ export async function storeBatch(pool: pg.Pool, options: BatchOptions): Promise<
 }
 
 async function commit(pool: pg.Pool, options: BatchOptions): Promise<ImportRecord> {
-  const { siteId, recordHash, record, batch, isFinished } = options;
+  const { siteId, recordHash, record, batch, isFinished, way } = options;
   const client = await pool.connect();
   let failure: Error | undefined;
   try {
@@ -68,6 +72,7 @@ async function commit(pool: pg.Pool, options: BatchOptions): Promise<ImportRecor
       origin: 'import',
       lane: 0,
       rejects,
+      way,
     });
     const next: ImportRecord = {
       startedAt: record.startedAt,
@@ -84,6 +89,6 @@ async function commit(pool: pg.Pool, options: BatchOptions): Promise<ImportRecor
     await client.query('rollback').catch(() => undefined); // the first error is the one to tell
     throw error;
   } finally {
-    client.release(failure !== undefined && remedyFor(failure, 'check') !== 'bisect');
+    client.release(failure !== undefined && remedyFor(failure, way) === 'retry');
   }
 }

@@ -9,7 +9,7 @@ import { Refusal } from '../refusal.ts';
 import { type TouchpointRow, rowOf, sharedFactsOf } from '../write/row.ts';
 import { type Batch, storeBatch } from './batch.ts';
 import { LineIds } from './line-ids.ts';
-import { type Format, type Line, linesOf, sizeOf } from './lines.ts';
+import { type Format, type Line, linesOf, sizeOf, textsOf } from './lines.ts';
 import { type Cells, type Mapping, columnsOf, mapper, mappingByNames } from './mapping.ts';
 import { type ImportRecord, openRecord } from './progress-record.ts';
 import { type Reject, RejectsFile } from './rejects.ts';
@@ -42,7 +42,7 @@ export type ImportSummary = {
   isFinished: boolean;
 };
 
-const linesPerCommit = 2_000;
+const linesPerCommit = 5_000;
 const shortLine = 16_384;
 
 /**
@@ -65,6 +65,7 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
   let bytes = 0;
   let storing: Promise<void> = Promise.resolve();
   let batch: Batch = { rows: [], rejects: [], lastLine: 0 };
+  let duplicatesBefore = resumedAfterLine > 0 ? -1 : record.duplicates; // a run that was stopped may have stored more
   let isStopped = false;
 
   /** One batch is on its way to PostgreSQL while the next one is read. */
@@ -72,7 +73,10 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
     const full = batch;
     batch = { rows: [], rejects: [], lastLine: full.lastLine };
     await storing;
-    storing = storeBatch(pool, { siteId, recordHash, record, batch: full, isFinished }).then((refused) =>
+    // Where rows were stored already, more are likely to be.
+    const way = record.duplicates > duplicatesBefore ? 'check' : 'copy';
+    duplicatesBefore = record.duplicates;
+    storing = storeBatch(pool, { siteId, recordHash, record, batch: full, isFinished, way }).then((refused) =>
       rejects.add(refused),
     );
     storing.catch(() => undefined); // awaited before the next batch, and at the end
@@ -81,17 +85,19 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
 
   try {
     const source = { ...options, onBytes: (chunk: Uint8Array) => (bytes += chunk.length) };
-    for await (const line of linesOf(source)) {
-      const outcome = read(line);
-      if (line.number <= resumedAfterLine) continue;
-      batch.lastLine = line.number;
-      if (outcome.kind === 'row') batch.rows.push(outcome.row);
-      else batch.rejects.push(outcome.reject);
-      if (batch.rows.length + batch.rejects.length < linesPerCommit) continue;
-      await handOver(false);
-      if (options.signal?.aborted) {
-        isStopped = true;
-        break;
+    reading: for await (const lines of linesOf(source)) {
+      for (const line of lines) {
+        const outcome = read(line);
+        if (line.number <= resumedAfterLine) continue;
+        batch.lastLine = line.number;
+        if (outcome.kind === 'row') batch.rows.push(outcome.row);
+        else batch.rejects.push(outcome.reject);
+        if (batch.rows.length + batch.rejects.length < linesPerCommit) continue;
+        await handOver(false);
+        if (options.signal?.aborted) {
+          isStopped = true;
+          break reading;
+        }
       }
     }
     if (!isStopped) await handOver(true);
@@ -142,14 +148,10 @@ async function readThrough(options: ImportOptions, ofBytes: number) {
     fileHash.update(chunk);
     bytes += chunk.length;
   };
-  let count = 0;
-  for await (const line of linesOf({ ...options, onBytes, onColumns })) {
-    if (line.kind === 'cells') ids.note(line.text);
-    count += 1;
-    if (count % 10_000 === 0) {
-      options.onProgress?.({ step: 'reading', bytes, ofBytes });
-      options.signal?.throwIfAborted();
-    }
+  for await (const texts of textsOf({ ...options, onBytes, onColumns })) {
+    for (const text of texts) ids.note(text);
+    options.onProgress?.({ step: 'reading', bytes, ofBytes });
+    options.signal?.throwIfAborted();
   }
   return { ids, fileHash: fileHash.digest(), columns };
 }
@@ -226,8 +228,8 @@ function lineReader({
     const event: Record<string, unknown> =
       toTouchpoint === null ? (line.cells as Record<string, unknown>) : toTouchpoint(line.cells);
     const name = typeof event['name'] === 'string' ? event['name'] : '';
-    const id = ids.idOf(line.text, name);
-    if (event['id'] === undefined || event['id'] === null || event['id'] === '') event['id'] = id;
+    const { id } = event;
+    if (id === undefined || id === null || id === '') event['id'] = ids.idOf(line.text, name);
     event['occurred_at'] = readTime(event['occurred_at']);
     event['sequence'] ??= line.number;
     // A line this short cannot make a touchpoint too large: then its size is not measured.

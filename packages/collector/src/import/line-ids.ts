@@ -36,7 +36,7 @@ export class LineIds {
     if (!isNew) this.#repeated.set(keyOf(digest.toString('hex')), 0);
   }
 
-  /** Second pass, once for each line, in the same order. `name` keeps two readings of one file apart. */
+  /** Second pass, once for each line that brings no id, in the same order. `name` keeps two readings of one file apart. */
   idOf(line: string, name: string): string {
     const key = keyOf(hash('sha256', line, 'hex'));
     const occurrence = this.#repeated.get(key);

@@ -43,9 +43,22 @@ export async function sizeOf(file: string): Promise<number> {
   }
 }
 
-/** The lines of a file, one at a time, in memory that does not grow with it. */
-export function linesOf(source: Source): AsyncGenerator<Line> {
+/** The lines of a file, some at a time, in memory that does not grow with it. */
+export function linesOf(source: Source): AsyncGenerator<Line[]> {
   return source.format === 'csv' ? csvLines(source) : ndjsonLines(source);
+}
+
+/** The texts of the lines alone, as `linesOf` gives them; of NDJSON also of those that are none. */
+export async function* textsOf(source: Source): AsyncGenerator<string[]> {
+  if (source.format === 'csv') {
+    for await (const lines of csvLines(source)) {
+      yield lines.filter(({ kind }) => kind === 'cells').map(({ text }) => text);
+    }
+    return;
+  }
+  for await (const texts of textLines(open(source))) {
+    yield texts.map((text) => text?.trim() ?? '').filter((text) => text !== '');
+  }
 }
 
 function open({ file, onBytes }: Source): Readable {
@@ -57,55 +70,68 @@ function open({ file, onBytes }: Source): Readable {
   return raw.pipe(gunzip);
 }
 
-async function* ndjsonLines(source: Source): AsyncGenerator<Line> {
+async function* ndjsonLines(source: Source): AsyncGenerator<Line[]> {
   let number = 0;
-  for await (const text of textLines(open(source))) {
-    number += 1;
-    if (text === null) {
-      yield { kind: 'unreadable', number, text: '', reason: 'too_large', detail: ': longer than 1 MiB' };
-      continue;
+  for await (const texts of textLines(open(source))) {
+    const lines: Line[] = [];
+    for (const text of texts) {
+      number += 1;
+      const line = ndjsonLine(text, number);
+      if (line !== null) lines.push(line);
     }
-    const trimmed = text.trim();
-    if (trimmed === '') continue;
-    let json: unknown;
-    try {
-      json = JSON.parse(trimmed);
-    } catch {
-      yield { kind: 'unreadable', number, text: trimmed, reason: 'invalid', detail: ': not JSON' };
-      continue;
-    }
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      yield { kind: 'unreadable', number, text: trimmed, reason: 'invalid', detail: ': not an object' };
-      continue;
-    }
-    yield { kind: 'cells', number, text: trimmed, cells: json as Cells };
+    yield lines;
   }
 }
 
+/** Null for a line that is empty. */
+function ndjsonLine(text: string | null, number: number): Line | null {
+  const unreadable = (reason: 'invalid' | 'too_large', detail: string, said = ''): Line => {
+    return { kind: 'unreadable', number, text: said, reason, detail };
+  };
+  if (text === null) return unreadable('too_large', ': longer than 1 MiB');
+  const trimmed = text.trim();
+  if (trimmed === '') return null;
+  let json: unknown;
+  try {
+    json = JSON.parse(trimmed);
+  } catch {
+    return unreadable('invalid', ': not JSON', trimmed);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return unreadable('invalid', ': not an object', trimmed);
+  }
+  return { kind: 'cells', number, text: trimmed, cells: json as Cells };
+}
+
 /** Lines of text; null stands for one that is too long to hold. */
-async function* textLines(input: Readable): AsyncGenerator<string | null> {
+async function* textLines(input: Readable): AsyncGenerator<(string | null)[]> {
   const decoder = new TextDecoder();
   let rest = '';
   let isTooLong = false;
   for await (const chunk of input as AsyncIterable<Buffer>) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    const parts: (string | null)[] = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = parts.pop() ?? '';
-    for (const part of parts) {
-      yield isTooLong || part.length > longestLine ? null : part;
+    if (isTooLong && parts.length > 0) {
+      parts[0] = null;
       isTooLong = false;
     }
+    yield parts.map((part) => (part !== null && part.length > longestLine ? null : part));
     if (rest.length > longestLine) {
       isTooLong = true;
       rest = '';
     }
   }
-  if (rest !== '' || isTooLong) yield isTooLong ? null : rest;
+  if (rest !== '' || isTooLong) yield [isTooLong ? null : rest];
 }
 
 const separator = '\u001F';
 
-async function* csvLines(source: Source): AsyncGenerator<Line> {
+// Enough that handing lines over costs little beside reading them.
+const recordsAtOnce = 500;
+
+async function* csvLines(source: Source): AsyncGenerator<Line[]> {
   const skipped: Line[] = [];
+  let lines: Line[] = [];
   let header: string | null = null;
   const parser = parse({
     bom: true,
@@ -142,10 +168,13 @@ async function* csvLines(source: Source): AsyncGenerator<Line> {
       continue;
     }
     // The parser runs ahead of this loop; in the order of the file, a later run can go on where this one stopped.
-    while (skipped[0] !== undefined && skipped[0].number <= info.lines) yield skipped.shift() as Line;
-    yield { kind: 'cells', number: info.lines, text: header + record.join(separator), cells: record };
+    while (skipped[0] !== undefined && skipped[0].number <= info.lines) lines.push(skipped.shift() as Line);
+    lines.push({ kind: 'cells', number: info.lines, text: header + record.join(separator), cells: record });
+    if (lines.length < recordsAtOnce) continue;
+    yield lines;
+    lines = [];
   }
-  yield* skipped;
+  yield [...lines, ...skipped];
 }
 
 function checkedHeader(header: string[], file: string): string[] {
