@@ -1,9 +1,9 @@
 -- The tables named without schema are found when a function runs, not when it is made.
 set local check_function_bodies = off;
 
--- The workbench of one derive transaction: temporary tables, cleared at its start (emptying them at commit would throw
--- away every cached plan that names them). Derived tables are named without their
--- schema throughout, so that `milepost verify` runs these definitions over temporary twins of them.
+-- The workbench of one derive transaction: temporary tables. The wide ones without an index are emptied at commit, the others
+-- cleared at its start: emptying a table that has an index would throw away every cached plan that names it. Derived tables
+-- are named without their schema throughout, so that `milepost verify` runs these definitions over temporary twins of them.
 
 create or replace function store.create_work_tables() returns void
 language plpgsql
@@ -44,7 +44,7 @@ begin
 
   -- The touchpoints at hand: new ones, and the older ones of whoever is replayed. Definitions join the whole workbench by
   -- hash; an index would be read through all its dead entries.
-  create temporary table if not exists work_touchpoints on commit preserve rows as
+  create temporary table if not exists work_touchpoints on commit delete rows as
   select derivable_touchpoints.*, false as is_new, null::uuid as person_id from store.derivable_touchpoints limit 0;
 
   create temporary table if not exists work_identities (
@@ -79,7 +79,7 @@ begin
     type text not null,
     user_id text,
     base_user_id text
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   create temporary table if not exists work_latest_seen (
     place tid, -- of the spell, where it is at hand
@@ -88,7 +88,7 @@ begin
     last_seen_at timestamptz not null,
     last_sequence bigint not null,
     last_touchpoint_id uuid not null
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   create temporary table if not exists work_spells (
     site_id integer not null,
@@ -162,7 +162,7 @@ begin
     first_channel text,
     user_id text,
     traits jsonb
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   -- What will stand there.
   create temporary table if not exists work_person_rows (
@@ -192,7 +192,7 @@ begin
     first_channel text,
     user_id text,
     traits jsonb
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   -- Orders whose facts or session may have changed, with what metrics knew of them before.
   create temporary table if not exists work_orders (
@@ -220,7 +220,7 @@ begin
   create temporary table if not exists work_session_rows (
     place tid, -- where the session stands that merely goes on
     like store.sessions including defaults
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   create temporary table if not exists work_carts (
     site_id integer not null,
@@ -245,7 +245,7 @@ begin
     due_at timestamptz, -- of the timer of this state
     move_count integer not null,
     moves store.stage_move[] not null
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   -- Who moved: where they stood before (weight -1) and stand now (weight 1), which transitions went and came, and what
   -- that makes of the stays.
@@ -280,7 +280,7 @@ begin
     traits jsonb,
     last_seen_at timestamptz not null,
     transitions jsonb -- only of whoever is replayed
-  ) on commit preserve rows;
+  ) on commit delete rows;
 
   -- Null throughout for a cart that was not there.
   create temporary table if not exists work_carts_before (

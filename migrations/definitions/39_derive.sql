@@ -249,8 +249,6 @@ begin
   elsif not store.try_site(site) then
     return target; -- another deriver has the site; its clock is moved a moment later
   end if;
-  perform store.clear_work_tables();
-
   if exists (select from clocks where clocks.site_id = site and clocks.as_of >= target) then
     return target;
   end if;
@@ -269,12 +267,14 @@ begin
   insert into clocks (site_id, as_of) values (site, reached)
   on conflict (site_id) do update set as_of = excluded.as_of;
 
-  perform store.load_work_sites(array[site]);
-  insert into work_persons (site_id, person_id, is_replayed)
-  select persons.site_id, persons.person_id, false
-  from persons
-  where persons.site_id = site and persons.next_due_at <= reached;
-  if found then
+  -- Mostly nothing is due, and the workbench is not touched: whoever touches it empties it.
+  if exists (select from persons where persons.site_id = site and persons.next_due_at <= reached) then
+    perform store.clear_work_tables();
+    perform store.load_work_sites(array[site]);
+    insert into work_persons (site_id, person_id, is_replayed)
+    select persons.site_id, persons.person_id, false
+    from persons
+    where persons.site_id = site and persons.next_due_at <= reached;
     browsers := store.browse_candidates(site, reached);
     perform store.derive_work();
     if browsers is not null then

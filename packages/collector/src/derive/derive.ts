@@ -24,7 +24,7 @@ const touchpointsPerLook = 10_000;
 
 // Rows deleted from the workbench at the start of a transaction stay behind as dead ones. Truncating it costs every plan
 // that names it, so that waits until there are this many.
-const deadRowsBeforeTruncation = 32_000;
+const deadRowsBeforeTruncation = 64_000;
 
 /**
  * One connection that derives. Not safe for concurrent calls; several derivers, in one process or many, are: one works
