@@ -30,7 +30,7 @@ export function* copyChunks(stand: Stand, options: BenchOptions): Generator<Buff
     const envelope = { siteId, receivedAt, isTrusted: false, ingestedBy: 'events' };
     const shared = sharedFactsOf({ sent_at: receivedAt }, envelope);
     for (const event of events) {
-      lines.push(`${lineOf(rowOf(JSON.parse(event) as Touchpoint, envelope, shared))}\t1\n`);
+      lines.push(lineOf(rowOf(JSON.parse(event) as Touchpoint, envelope, shared), '1'));
     }
     if (lines.length < chunkLines) continue;
     yield Buffer.from(lines.join(''));

@@ -9,7 +9,7 @@ import { goals, untilDerived, untilStored } from './throughput.ts';
 import { startUsage } from './usage.ts';
 
 const markerEveryMs = 40;
-const pollEveryMs = 5;
+const pollEveryMs = 20;
 
 /** A visitor whose single page view we wait for. */
 type Marker = { personId: string; sentAt: number; answeredAt: number | null; seenAt: number | null };

@@ -74,8 +74,19 @@ test.each([
   '0000-0000',
   'NaN',
   '\t',
+  '                    null                    ',
+  '00000000-0000-0000-0000-000000000000',
+  '\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0guest',
 ])('%j is nobody', (value) => expect(isWorthlessId(value)).toBe(true));
 
-test.each(['1', 'ada', '10', 'guest1', 'users', '-2', 'null-7'])('%j is somebody', (value) =>
-  expect(isWorthlessId(value)).toBe(false),
-);
+test.each([
+  '1',
+  'ada',
+  '10',
+  'guest1',
+  'users',
+  '-2',
+  'null-7',
+  '0-0000000000000000000001',
+  '[object object] 2',
+])('%j is somebody', (value) => expect(isWorthlessId(value)).toBe(false));

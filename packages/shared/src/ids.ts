@@ -67,6 +67,18 @@ const worthless = new Set(
  * identities.
  */
 export function isWorthlessId(value: string, own?: readonly string[]): boolean {
+  // Nearly every id is long and begins with neither space nor zero nor dash: nothing to trim, and nothing it could be.
+  if (own === undefined && value.length > longestWorthless && isInside(value)) return false;
   const text = value.trim().toLowerCase();
   return worthless.has(text) || /^[0-]*$/.test(text) || (own !== undefined && own.includes(text));
+}
+
+const longestWorthless = Math.max(...[...worthless].map(({ length }) => length));
+
+/** Whether a text has no space around it and something else than zeros and dashes within its first characters. */
+function isInside(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  const [first, second] = [text.charCodeAt(0), text.charCodeAt(1)];
+  const isSomething = (code: number) => code > 48 && code < 127;
+  return first > 32 && first < 127 && last > 32 && last < 127 && (isSomething(first) || isSomething(second));
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { occurredAtOf, readTime } from './time.ts';
 
@@ -38,6 +39,37 @@ test.each(
     [Number.NaN, Number.POSITIVE_INFINITY, 9e15, null, undefined, true, {}, []],
   ].flat(),
 )('%j is no time', (value) => expect(readTime(value)).toBeNull());
+
+test('times of one day, read one after the other, are what each is alone', () => {
+  const day = fc.constantFrom(
+    '2026-01-05',
+    '2026-01-06',
+    '2024-02-29',
+    '2026-02-29',
+    '0000-01-01',
+    '9999-12-31',
+  );
+  const digit = fc.integer({ min: 0, max: 9 });
+  const clock = fc
+    .array(fc.oneof({ weight: 30, arbitrary: digit.map(String) }, fc.constantFrom('-', ':', 'Z', ' ', '٣')), {
+      minLength: 9,
+      maxLength: 9,
+    })
+    .map((at) => `${at[0]}${at[1]}:${at[2]}${at[3]}:${at[4]}${at[5]}.${at[6]}${at[7]}${at[8]}`);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(day, clock), { maxLength: 20 }), (times) => {
+      for (const [date, time] of times) {
+        const text = `${date}T${time}Z`;
+        const alone = Date.parse(text);
+        const isTime =
+          !Number.isNaN(alone) && new Date(alone).toISOString() === text && date !== '0000-01-01';
+        // 24:00 is the one other way to write a time.
+        if (!time.startsWith('24:')) expect(readTime(text)).toBe(isTime ? alone : null);
+      }
+    }),
+    { seed: 1997, numRuns: 2_000 },
+  );
+});
 
 const second = 1_000;
 test.each([

@@ -18,13 +18,49 @@ export function readTime(value: unknown): number | null {
   if (typeof value !== 'string') return null;
   // By far the most frequent form, what Date.prototype.toISOString writes.
   if (value.length === 24 && value.charCodeAt(23) === 90 && value.charCodeAt(10) === 84) {
+    const clock = clockIn(value);
+    if (clock !== null && value.startsWith(lastDay)) return lastMidnight + clock;
     const time = Date.parse(value);
-    if (!Number.isNaN(time)) return isRealDay(value) ? inRange(time) : null;
+    if (!Number.isNaN(time)) {
+      const read = isRealDay(value) ? inRange(time) : null;
+      if (read !== null && clock !== null) {
+        lastDay = value.slice(0, 10);
+        lastMidnight = time - clock;
+      }
+      return read;
+    }
   }
   const text = value.trim();
   if (milliseconds.test(text)) return inRange(Number(text));
   const zone = zoned.test(text) ? '' : unzoned.test(text) ? (text.length > 10 ? 'Z' : '') : null;
   return zone !== null && isRealDay(text) ? inRange(Date.parse(normalised(text) + zone)) : null;
+}
+
+// Times come in runs of one day, of which only the clock must be read: a fifth of the time.
+let lastDay = 'none yet';
+let lastMidnight = 0;
+
+/** Milliseconds since midnight in `2026-11-23T12:34:56.789Z`; null where that is not what stands there. */
+function clockIn(text: string): number | null {
+  if (text.charCodeAt(13) !== colon || text.charCodeAt(16) !== colon || text.charCodeAt(19) !== dot)
+    return null;
+  const hours = twoDigits(text, 11);
+  const minutes = twoDigits(text, 14);
+  const seconds = twoDigits(text, 17);
+  const hundredths = twoDigits(text, 20);
+  const thousandth = text.charCodeAt(22) - zero;
+  const isClock =
+    hours < 24 && minutes < 60 && seconds < 60 && hundredths < 100 && thousandth >= 0 && thousandth < 10;
+  return isClock ? ((hours * 60 + minutes) * 60 + seconds) * 1_000 + hundredths * 10 + thousandth : null;
+}
+
+const [zero, colon, dot] = [48, 58, 46];
+
+/** The number that two digits are; 100 where they are none. */
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - zero;
+  const ones = text.charCodeAt(at + 1) - zero;
+  return tens >= 0 && tens < 10 && ones >= 0 && ones < 10 ? tens * 10 + ones : 100;
 }
 
 /** JavaScript reads 30 February as 2 March. */

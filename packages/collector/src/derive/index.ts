@@ -25,9 +25,8 @@ export function startDerive({ derivers = 2, ...options }: DeriveOptions): Derive
   const resuming = startResuming(options);
   const rederiving = startRederiving(options);
   return {
-    wake: () => {
-      for (const loop of loops) loop.wake();
-    },
+    // The others help when much waits, and see that by themselves.
+    wake: () => loops[0]?.wake(),
     drain: async () => {
       await Promise.all(loops.map((loop) => loop.drain()));
     },

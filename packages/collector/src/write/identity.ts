@@ -96,20 +96,30 @@ function normalised(type: string, value: string): [string, string] {
   return [type, value];
 }
 
-// Visitors come in runs, so most keys were computed a moment ago. Two generations make a cheap bounded memory.
+// Visitors come in runs, so most keys were computed a moment ago. Two generations make a cheap bounded memory; ids of
+// browsers and users have one each, for to look a text up costs less than to put type and value together.
 const generationSize = 50_000;
-let young = new Map<string, string>();
-let old = new Map<string, string>();
+
+class Keys {
+  #young = new Map<string, string>();
+  #old = new Map<string, string>();
+
+  of(type: string, value: string): string {
+    let key = this.#young.get(value);
+    if (key !== undefined) return key;
+    key = this.#old.get(value) ?? identityIdOf(type, value);
+    if (this.#young.size >= generationSize) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(value, key);
+    return key;
+  }
+}
+
+const keysOf = { anonymous_id: new Keys(), user_id: new Keys() };
 
 function keyOf(type: string, value: string): string {
-  const text = `${type}:${value}`;
-  let key = young.get(text);
-  if (key !== undefined) return key;
-  key = old.get(text) ?? identityIdOf(type, value);
-  if (young.size >= generationSize) {
-    old = young;
-    young = new Map();
-  }
-  young.set(text, key);
-  return key;
+  if (type === 'anonymous_id' || type === 'user_id') return keysOf[type].of(type, value);
+  return identityIdOf(type, value);
 }

@@ -23,7 +23,7 @@ export type Line = {
 // The number of the batch is the last field, and known only when a transaction begins. Zeros keep its place, as many as
 // the largest bigint has digits: PostgreSQL reads them as nothing.
 const digits = 19;
-const room = `\t${'0'.repeat(digits)}\n`;
+const room = '0'.repeat(digits);
 
 /**
  * Rows as lines. A line is written where it belongs, for joining them all costs twice as much; and as bytes they are
@@ -33,7 +33,7 @@ export function linesOf(rows: readonly TouchpointRow[], indexes?: readonly numbe
   const lines: Line[] = [];
   let length = 0;
   for (const [at, row] of rows.entries()) {
-    const line = lineOf(row) + room;
+    const line = lineOf(row, room);
     const most = line.length * 3; // UTF-8 of one UTF-16 unit
     if (length + most > scratch.length) scratch = enlarged(length, most);
     const start = length;

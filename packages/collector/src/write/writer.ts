@@ -41,7 +41,7 @@ const worksUnderWay = 2;
 const readLimits = { maxEntries: 200, maxBytes: 4 * 1024 * 1024 };
 /** Fewer touchpoints than this wait for company until `lingerMs` after the last commit. */
 const fewRows = 500;
-const lingerMs = 25;
+const lingerMs = 50;
 /** So long the writer computes before requests get their turn. */
 const sliceMs = 5;
 /** So often the buffer is looked at even if no append was heard of. */
