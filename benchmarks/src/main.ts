@@ -1,7 +1,9 @@
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import { atSize } from './at-size.ts';
 import { disk } from './disk.ts';
+import { fuzzing } from './fuzzing.ts';
 import { importing } from './importing.ts';
 import { latency } from './latency.ts';
 import { longPerson } from './long.ts';
@@ -29,6 +31,7 @@ const names = [
   'at-size',
   'rebuild',
   'soak',
+  'fuzz',
   'triggers',
   ...sdkNames,
 ] as const;
@@ -42,6 +45,8 @@ const { values } = parseArgs({
     rate: { type: 'string' },
     touchpoints: { type: 'string' },
     triggers: { type: 'string' },
+    requests: { type: 'string' },
+    seed: { type: 'string' },
     peers: { type: 'string' },
     scenario: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
@@ -59,6 +64,7 @@ One JSON line a result on standard output, sentences on standard error, all of i
 at-size: how many are stored, default 20000000; only run when named, its databases are kept),
 --minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
 --triggers N (triggers: how many are delivered, default 100000; only run when named),
+--requests N, --seed N (fuzz: how many hostile requests, default 1000000, and which; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
   );
@@ -122,6 +128,10 @@ async function run(): Promise<void> {
     const count = Number(values.triggers ?? (isQuick ? 2_000 : 100_000));
     await onStand((stand) => triggers(stand, report, { count }));
   }
+  if (values.only !== undefined && wanted('fuzz')) {
+    const requests = Number(values.requests ?? (isQuick ? 10_000 : 1_000_000));
+    await onStand((stand) => fuzzing(stand, report, { requests, seed: seedOf(values.seed) }));
+  }
   // Gigabytes, kept in the temporary folder: only when it is asked for.
   if (values.only !== undefined && wanted('at-size')) {
     const count = Number(values.touchpoints ?? (isQuick ? 200_000 : 20_000_000));
@@ -136,6 +146,11 @@ async function run(): Promise<void> {
   await sdk(report, { ...values, isQuick, wanted, onStand });
   const file = report.save();
   if (file !== null) say(`results in ${file}`);
+}
+
+/** The seed that is given, else another one each time. */
+function seedOf(given: string | undefined): number {
+  return given === undefined ? randomInt(1_000_000) : Number(given);
 }
 
 async function onStand<Outcome>(work: (stand: Awaited<ReturnType<typeof openStand>>) => Promise<Outcome>) {

@@ -70,7 +70,7 @@ const fields: readonly string[] = [
 ];
 
 function valueOf(draw: Draw): string {
-  const kind = draw(40);
+  const kind = draw(400); // the large ones are rare: they cost as much as all the others
   if (kind === 0) return '['.repeat(draw(10_000)) + ']'.repeat(draw(10_000));
   if (kind === 1) {
     const depth = draw(10_000);
@@ -79,7 +79,7 @@ function valueOf(draw: Draw): string {
   if (kind === 2) return `"${'x'.repeat(draw(200_000))}"`;
   if (kind === 3)
     return `{${Array.from({ length: draw(2_000) }, (_, index) => `"k${index}":${index}`).join(',')}}`;
-  if (kind < 8) return `{"${fields[draw(fields.length)]}":${values[draw(values.length)]}}`;
+  if (kind < 60) return `{"${fields[draw(fields.length)]}":${values[draw(values.length)]}}`;
   return values[draw(values.length)]!;
 }
 
@@ -103,6 +103,8 @@ export type HostileRequest = {
   url: string;
   headers: Record<string, string>;
   body: Buffer;
+  /** The client hangs up in the middle of the body. */
+  isCut: boolean;
 };
 
 const urls = [
@@ -113,36 +115,40 @@ const urls = [
   '/v1/identify',
   '/v1/batch',
   '/v1/alias',
-  '/v1/pixel.gif?t=x',
-  '/v1/me',
 ];
 
-/** A request as nobody in his senses sends it. */
-export function hostileRequest(draw: Draw, key: string): HostileRequest {
+const quickly = { level: 1 };
+const bomb = gzipSync(Buffer.alloc(20_000_000));
+
+/** A body of events: of values as they should be and as they should not. */
+export function hostileBody(draw: Draw): Buffer {
   const events = Array.from({ length: draw(6) }, () => eventOf(draw));
-  let body = Buffer.from(
+  return Buffer.from(
     draw(15) === 0
       ? valueOf(draw)
       : `{"sent_at":${draw(4) === 0 ? valueOf(draw) : Date.now()},"batch":[${events.join(',')}]` +
           `${draw(6) === 0 ? `,"context":${valueOf(draw)}` : ''}${draw(12) === 0 ? `,"lost":${valueOf(draw)}` : ''}}`,
   );
+}
+
+/** A request with events as nobody in his senses sends it. */
+export function hostileRequest(draw: Draw, key: string): HostileRequest {
+  let body = hostileBody(draw);
   const damage = draw(14);
   if (damage === 0) body = body.subarray(0, draw(body.length + 1));
   if (damage === 1 && body.length > 0) body[draw(body.length)] = draw(256);
-  if (damage === 2) body = gzipSync(body);
-  if (damage === 3) body = gzipSync(body).subarray(0, draw(40));
-  if (damage === 4 && draw(20) === 0) body = gzipSync(Buffer.alloc(20_000_000));
+  if (damage === 2) body = gzipSync(body, quickly);
+  if (damage === 3) body = gzipSync(body.subarray(0, 100)).subarray(0, draw(40));
+  if (damage === 4 && draw(20) === 0) body = bomb;
   const headers: Record<string, string> = {};
   if (draw(10) > 0) headers['authorization'] = `Bearer ${draw(30) === 0 ? 'wk_no' : key}`;
   if (draw(5) === 0) headers['cookie'] = `a=${'x'.repeat(draw(20_000))}`;
   if (draw(8) === 0) headers['content-encoding'] = ['gzip', 'br', 'identity', ';'][draw(4)]!;
   if (draw(8) === 0) headers['origin'] = ['null', 'https://shop.example', 'x', 'https://'][draw(4)]!;
   if (draw(8) === 0)
-    headers['user-agent'] = 'ü'
-      .repeat(draw(300))
-      .normalize('NFD')
-      .replaceAll(/[^\x20-\x7e]/g, '?');
+    headers['user-agent'] = ['ü', '?', "'; drop table x; --", '\t'][draw(4)]!.repeat(draw(300));
   if (draw(20) === 0) for (let count = draw(100); count > 0; count -= 1) headers[`x-${count}`] = 'y';
   const method = draw(25) === 0 ? (['GET', 'PUT', 'OPTIONS'] as const)[draw(3)]! : 'POST';
-  return { method, url: urls[draw(urls.length)]!, headers, body: method === 'GET' ? Buffer.alloc(0) : body };
+  if (method === 'GET') body = Buffer.alloc(0);
+  return { method, url: urls[draw(urls.length)]!, headers, body, isCut: body.length > 1 && draw(50) === 0 };
 }

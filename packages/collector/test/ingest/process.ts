@@ -8,6 +8,9 @@ import { newId } from '@milepost/shared';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
+// Of what it says; a long run says a lot.
+const mostLines = 200;
+
 /** A collector as a process of its own, as an operator runs it. */
 export class CollectorProcess {
   readonly url: string;
@@ -48,7 +51,7 @@ export class CollectorProcess {
     let isListening = false;
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', (line) => {
-        this.#lines.push(line);
+        if (this.#lines.push(line) > mostLines) this.#lines.shift();
         if (line.includes('"listening"')) isListening = true;
       });
     }
