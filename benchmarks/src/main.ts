@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import { atSize } from './at-size.ts';
+import { killing } from './killing.ts';
 import { disk } from './disk.ts';
 import { fuzzing } from './fuzzing.ts';
 import { importing } from './importing.ts';
@@ -32,6 +33,7 @@ const names = [
   'rebuild',
   'soak',
   'fuzz',
+  'chaos',
   'triggers',
   ...sdkNames,
 ] as const;
@@ -46,6 +48,7 @@ const { values } = parseArgs({
     touchpoints: { type: 'string' },
     triggers: { type: 'string' },
     requests: { type: 'string' },
+    rounds: { type: 'string' },
     seed: { type: 'string' },
     peers: { type: 'string' },
     scenario: { type: 'string', multiple: true },
@@ -64,6 +67,7 @@ One JSON line a result on standard output, sentences on standard error, all of i
 at-size: how many are stored, default 20000000; only run when named, its databases are kept),
 --minutes N, --rate N (soak: how long, default 10, and touchpoints a second, default 2000; only run when named),
 --triggers N (triggers: how many are delivered, default 100000; only run when named),
+--rounds N, --seed N (chaos: how often something is killed, default 50, and which and when; only run when named),
 --requests N, --seed N (fuzz: how many hostile requests, default 1000000, and which; only run when named),
 --peers a,b or all (other trackers beside ours; installs them once).
 `,
@@ -127,6 +131,10 @@ async function run(): Promise<void> {
   if (values.only !== undefined && wanted('triggers')) {
     const count = Number(values.triggers ?? (isQuick ? 2_000 : 100_000));
     await onStand((stand) => triggers(stand, report, { count }));
+  }
+  if (values.only !== undefined && wanted('chaos')) {
+    const rounds = Number(values.rounds ?? (isQuick ? 3 : 50));
+    await killing(report, { rounds, seed: seedOf(values.seed) });
   }
   if (values.only !== undefined && wanted('fuzz')) {
     const requests = Number(values.requests ?? (isQuick ? 10_000 : 1_000_000));

@@ -4,9 +4,11 @@ import { newId } from '@milepost/shared';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../support/database.ts';
+import { residentMegabytes } from '../support/memory.ts';
 import { createSite } from '../support/site.ts';
 import { type CollectorProcess, Load } from './process.ts';
-import { expectExactlyOnce, ownPostgres, residentMegabytes, serve, temporaryFolder } from './served.ts';
+import { startedAgain } from './killed.ts';
+import { expectExactlyOnce, ownPostgres, serve, temporaryFolder } from './served.ts';
 import { SlowProxy } from './slow-proxy.ts';
 
 const mostMegabytes = 400;
@@ -114,18 +116,6 @@ test('kill -9 of PostgreSQL under load: it recovers, and nothing acked is missin
   expect([...load.statuses.keys()]).toEqual([200]);
   await expectSound(database, collector, load);
 }, 90_000);
-
-/** Its processes need a moment to see that their parent is gone; until then they hold its memory. */
-async function startedAgain<Server>(start: () => Promise<Server>): Promise<Server> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await start();
-    } catch (error) {
-      if (attempt === 20) throw error;
-      await sleep(250);
-    }
-  }
-}
 
 test('the buffer full while PostgreSQL takes nothing: 503 says when to come back, and it recovers by itself', async () => {
   const database = await site();

@@ -1,9 +1,10 @@
 import { newId } from '@milepost/shared';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../support/database.ts';
+import { residentMegabytes } from '../support/memory.ts';
 import { createSite } from '../support/site.ts';
 import { fuzz } from './fuzz.ts';
-import { residentMegabytes, serve, temporaryFolder } from './served.ts';
+import { serve, temporaryFolder } from './served.ts';
 
 // Some in every run of the suite, always the same; `npm run bench -- --only fuzz` looks at a million.
 const requests = 800;

@@ -100,15 +100,17 @@ export class Load {
     key,
     clients = 8,
     pauseMs = 0,
+    nextBatch = batchOf,
   }: {
     url: string;
     key: string;
     clients?: number;
     pauseMs?: number;
+    nextBatch?: (client: number) => { id: string }[];
   }) {
     this.#clients = Array.from({ length: clients }, async (_, client) => {
       while (!this.#isStopping) {
-        await this.#deliver(`${url}/v1/events?k=${key}`, batchOf(client));
+        await this.#deliver(`${url}/v1/events?k=${key}`, nextBatch(client));
         if (pauseMs > 0) await sleep(pauseMs);
       }
     });

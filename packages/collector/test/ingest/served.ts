@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -53,15 +53,4 @@ export async function expectExactlyOnce(
   const stored = new Set(rows.map(({ id }) => id));
   expect([...acked].filter((id) => !stored.has(id))).toEqual([]);
   expect(rows).toHaveLength(stored.size);
-}
-
-/** Resident memory of a process in MB; 0 where the system does not say. */
-export function residentMegabytes(pid: number): number {
-  try {
-    return Math.round(
-      Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024,
-    );
-  } catch {
-    return 0;
-  }
 }
