@@ -1,7 +1,7 @@
 import pg from 'pg';
 
 /**
- * A pool whose idle connections may die (PostgreSQL restarting) without ending the process; the next query opens a
+ * A pool whose connections may die at any instant (PostgreSQL restarting) without ending the process; the next query opens a
  * fresh one. Bigints stay strings, as pg gives them.
  */
 export function createPool(url: string, options: { connections?: number; name?: string } = {}): pg.Pool {
@@ -13,5 +13,7 @@ export function createPool(url: string, options: { connections?: number; name?: 
   });
   // Without a listener the loss of an idle connection ends the process.
   pool.on('error', () => {});
+  // So does that of one which is lost before whoever asked for it hears that he has it; his query then fails.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

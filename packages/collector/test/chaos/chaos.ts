@@ -55,7 +55,7 @@ export async function chaos(options: ChaosOptions): Promise<Sums> {
     for (let from = 1; from <= options.rounds; from += options.checkEvery) {
       const loads = stage.load();
       for (let number = from; number < from + options.checkEvery && number <= options.rounds; number += 1) {
-        await Promise.all(loads.map((load) => load.untilAcked(60)));
+        await stage.untilAcked(loads);
         const round = {
           number,
           victim: victims[(number - 1) % victims.length]!,
@@ -66,7 +66,7 @@ export async function chaos(options: ChaosOptions): Promise<Sums> {
         options.onRound?.(round);
         await stage.kill(round);
       }
-      await Promise.all(loads.map((load) => load.untilAcked(60)));
+      await stage.untilAcked(loads);
       for (const load of loads) await load.stop();
       sums = await stage.check(loads);
       options.onCheck?.(sums);
@@ -114,6 +114,13 @@ async function openStage(folder: string) {
   return {
     load: () =>
       processes.map(({ url }) => new Load({ url, key: writeKey, clients: 3, pauseMs: 10, nextBatch })),
+
+    /** Resolves when each process has taken something more; throws if one is gone that nobody killed. */
+    async untilAcked(loads: readonly Load[]): Promise<void> {
+      const isAcked = Promise.all(loads.map((load) => load.untilAcked(60))).then(() => true);
+      while (!(await Promise.race([isAcked, sleep(500)])))
+        for (const each of processes) each.requireRunning();
+    },
 
     /** Resolves when all is up again. */
     async kill({ victim, afterMs, downMs }: Round): Promise<void> {

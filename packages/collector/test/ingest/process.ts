@@ -62,6 +62,13 @@ export class CollectorProcess {
     }
   }
 
+  /** Throws with its last words if it has ended by itself. */
+  requireRunning(): void {
+    const { exitCode, signalCode } = this.#child!;
+    if (exitCode === null && signalCode === null) return;
+    throw new Error(`the collector ended (${exitCode ?? signalCode}): ${this.#lines.slice(-30).join('\n')}`);
+  }
+
   get pid(): number {
     return this.#child!.pid!;
   }
