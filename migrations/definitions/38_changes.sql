@@ -392,6 +392,11 @@ begin
 end
 $$;
 
+-- A place in a feed, or, where no change of this database can be (after a restore), the end of that stretch.
+create or replace function store.past_lost(place bigint, lost int8multirange) returns bigint
+language sql immutable parallel safe
+return coalesce((select upper(stretches.stretch) from unnest(lost) as stretches (stretch) where stretches.stretch @> place), place);
+
 -- Drops changes older than the site keeps them, at most `row_limit` a call. Answers how many.
 create or replace function store.drop_old_changes(now timestamptz, row_limit integer) returns bigint
 language plpgsql
@@ -401,7 +406,9 @@ declare
   dropped bigint := 0;
 begin
   for old in
-    select feeds.site_id, sites.changes_kept, feeds.dropped_cursor
+    select feeds.site_id, sites.changes_kept, feeds.dropped_cursor,
+      -- where the oldest change is that may be there: what is left before a gap goes first
+      greatest(feeds.dropped_cursor, store.past_lost(feeds.dropped_cursor + 1, feeds.lost) - 1) as begins_at
     from store.feeds
     join store.sites on sites.site_id = feeds.site_id
   loop
@@ -409,7 +416,7 @@ begin
     with gone as (
       delete from store.changes
       where changes.site_id = old.site_id and changes.cursor > old.dropped_cursor
-        and changes.cursor <= old.dropped_cursor + row_limit and changes.recorded_at < now - old.changes_kept
+        and changes.cursor <= old.begins_at + row_limit and changes.recorded_at < now - old.changes_kept
       returning changes.cursor
     ),
 

@@ -44,13 +44,14 @@ language sql immutable parallel safe
 return case when type in ('cart.abandoned', 'checkout.abandoned', 'browse.abandoned') then subject_id::uuid end;
 
 -- Turns what the feed of a site has gone on by into deliveries, at most `row_limit` changes a webhook. Answers whether
--- there is more. The place in the feed moves in the same transaction, and a feed has no gaps: each change once.
+-- there is more. The place in the feed moves in the same transaction, and a feed has no gaps but those known: each change once.
 create or replace function store.enqueue_deliveries(site integer, row_limit integer) returns boolean
 language plpgsql
 as $$
 declare
   webhook store.webhooks;
   last bigint := coalesce((select feeds.last_cursor from store.feeds where feeds.site_id = site), 0);
+  the_lost int8multirange := (select feeds.lost from store.feeds where feeds.site_id = site);
   until_cursor bigint;
   has_more boolean := false;
 begin
@@ -61,7 +62,7 @@ begin
     order by webhooks.webhook_id
     for update skip locked
   loop
-    until_cursor := least(last, webhook.cursor + row_limit);
+    until_cursor := least(last, store.past_lost(webhook.cursor + row_limit, the_lost));
     insert into store.webhook_deliveries (site_id, delivery_id, webhook_id, cursor, type, person_id, trigger_id)
     select site, store.delivery_id_of(webhook.webhook_id, changes.cursor), webhook.webhook_id, changes.cursor, changes.type,
       changes.person_id, store.trigger_of_change(changes.type, changes.subject_id)
@@ -400,7 +401,7 @@ begin
 end
 $$;
 
--- The last place in a feed before an instant. Feeds have no gaps and are written in the order of time.
+-- The last place in a feed before an instant. Feeds are written in the order of time; in a gap counts what is before it.
 create or replace function store.cursor_before(site integer, at timestamptz) returns bigint
 language plpgsql stable
 as $$
@@ -412,7 +413,13 @@ begin
   select feeds.dropped_cursor, feeds.last_cursor into low, high from store.feeds where feeds.site_id = site;
   while low < high loop
     middle := (low + high + 1) / 2;
-    if (select changes.recorded_at < at from store.changes where changes.site_id = site and changes.cursor = middle) then
+    if (
+      select changes.recorded_at < at
+      from store.changes
+      where changes.site_id = site and changes.cursor <= middle
+      order by changes.cursor desc
+      limit 1
+    ) then
       low := middle;
     else
       high := middle - 1;

@@ -18,7 +18,13 @@ export type FeedFilters = {
 /** A part of the feed. `position` is where it ends, which is behind its last row where filters passed over others. */
 export type FeedPage = { rows: Change[]; position: number; hasMore: boolean };
 
-type Row = Omit<Change, 'cursor'> & { cursor: number | null; last_cursor: number; dropped_cursor: number };
+type Row = Omit<Change, 'cursor'> & {
+  cursor: number | null;
+  last_cursor: number;
+  dropped_cursor: number;
+  /** Stretches of cursors that no change has: first one, and the one after the last. */
+  lost: [number, number][];
+};
 
 /**
  * What follows `position` in the feed of a site. Numbers are given under a lock that is held until commit, so whoever
@@ -34,7 +40,10 @@ export async function changesAfter(
   const isPerson = personId !== undefined; // has an index of its own, so it may look at the whole feed
   const rows = await queryRows<Row>(pool, {
     name: isPerson ? 'api-changes-of-person' : 'api-changes',
-    text: `select feeds.last_cursor, feeds.dropped_cursor, changes.cursor, changes.type, changes.person_id,
+    text: `select feeds.last_cursor, feeds.dropped_cursor, array(
+          select json_build_array(lower(stretches.stretch), upper(stretches.stretch))
+          from unnest(feeds.lost) as stretches (stretch)
+        ) as lost, changes.cursor, changes.type, changes.person_id,
         changes.subject_id, changes.occurred_at, changes.recorded_at, changes.origin, changes.before, changes.after
       from store.feeds
       left join lateral (
@@ -62,11 +71,19 @@ export async function changesAfter(
   });
   const last = rows[0]?.last_cursor ?? 0;
   const dropped = rows[0]?.dropped_cursor ?? 0;
-  if (position > last || (position < dropped && position !== beginning)) throw expired();
+  const lost = rows[0]?.lost ?? [];
+  if (position > last || (position < dropped && position !== beginning) || stretchWith(position, lost))
+    throw expired();
 
   const found = rows.filter((row) => row.cursor !== null);
-  const end = lookedUntil({ position: Math.max(position, dropped), last, found, limit, isPerson });
+  const looked = lookedUntil({ position: Math.max(position, dropped), last, found, limit, isPerson });
+  const end = stretchWith(looked, lost)?.[1] ?? looked;
   return { rows: found.map((row) => printed(row, access)), position: end, hasMore: end < last };
+}
+
+/** The stretch of lost cursors that a place is in. Whoever read until there knows changes that are not told any more. */
+function stretchWith(position: number, lost: [number, number][]): [number, number] | undefined {
+  return lost.find(([first, end]) => position >= first && position < end);
 }
 
 /** Before whatever the feed still holds. */
@@ -116,6 +133,9 @@ function expired(): Problem {
   );
 }
 
-function printed({ last_cursor: _last, dropped_cursor: _dropped, ...row }: Row, access: Access): Change {
+function printed(
+  { last_cursor: _last, dropped_cursor: _dropped, lost: _lost, ...row }: Row,
+  access: Access,
+): Change {
   return { ...row, cursor: feedCursorOf(row.cursor ?? 0, access) };
 }

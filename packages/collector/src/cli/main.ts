@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { Refusal } from '../refusal.ts';
+import * as backup from './backup.ts';
 import * as channel from './channel.ts';
 import * as doctor from './doctor.ts';
 import * as goal from './goal.ts';
@@ -13,6 +14,7 @@ import * as person from './person.ts';
 import * as rates from './rates.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
+import * as restore from './restore.ts';
 import * as serve from './serve.ts';
 import * as signIn from './sign-in.ts';
 import * as simulate from './simulate.ts';
@@ -55,6 +57,8 @@ for (const command of [
   simulate,
   rebuild,
   verify,
+  backup,
+  restore,
   doctor,
 ])
   command.register(program);

@@ -8,8 +8,8 @@ import { makeSiteViews } from './readers.ts';
 
 const defaultFolder = fileURLToPath(new URL('../../../../migrations', import.meta.url));
 
-// One runner at a time in a database; any fixed number will do.
-const runnerLock = 7_365_511;
+/** One runner at a time in a database; any fixed number will do. */
+export const runnerLock = 7_365_511;
 
 type SqlFile = { number: number; name: string; text: string; checksum: string };
 
@@ -32,8 +32,8 @@ export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Prom
   let failure: Error | undefined;
   try {
     await client.query('select pg_advisory_lock($1)', [runnerLock]);
-    const applied = await applyNumbered(client, folder, options.onProgress);
-    const isRebuilt = await rebuild(client, folder, applied.length > 0);
+    const applied = await applyNumbered(client, folder, inTransaction, options.onProgress);
+    const isRebuilt = await rebuild(client, folder, applied.length > 0, inTransaction);
     if (isRebuilt) options.onProgress?.('functions and views rebuilt');
     await makePartitions(client);
     await client.query('select pg_advisory_unlock($1)', [runnerLock]);
@@ -44,6 +44,32 @@ export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Prom
   } finally {
     client.release(failure); // a failed run's connection is closed, which gives its lock back
   }
+}
+
+/** A migration as a database, or a backup of one, knows it. */
+export type KnownMigration = { number: number; name: string; checksum: string };
+
+/**
+ * Makes the tables of a backup in an empty database: the numbered files that were applied where it was made, no others.
+ * Joins the transaction at hand. Data of a newer version is refused.
+ */
+export async function makeTablesOf(
+  client: pg.PoolClient,
+  migrations: readonly KnownMigration[],
+  folder = defaultFolder,
+): Promise<void> {
+  const files = await sqlFilesIn(folder);
+  const known = new Map(migrations.map(({ number, ...rest }) => [number, rest]));
+  refuseForeignHistory(files, known);
+  for (const file of files.filter(({ number }) => known.has(number))) await applyOne(client, file);
+}
+
+/** Does what `migrate` does, within the transaction at hand. */
+export async function migrateWithin(client: pg.PoolClient, folder = defaultFolder): Promise<Migrated> {
+  const applied = await applyNumbered(client, folder, withinTransaction);
+  const isRebuilt = await rebuild(client, folder, applied.length > 0, withinTransaction);
+  await makePartitions(client);
+  return { applied, isRebuilt };
 }
 
 /** What `migrate` would still do to this database: names of numbered files, and whether functions and views are older. */
@@ -60,35 +86,44 @@ export async function pendingIn(
   return { migrations, isOlder: (await rebuiltChecksum(pool)) !== checksum };
 }
 
-async function applyNumbered(client: pg.PoolClient, folder: string, onProgress?: (line: string) => void) {
+type Step = (client: pg.PoolClient, name: string, body: () => Promise<void>) => Promise<void>;
+
+async function applyNumbered(
+  client: pg.PoolClient,
+  folder: string,
+  step: Step,
+  onProgress?: (line: string) => void,
+) {
   const files = await sqlFilesIn(folder);
   const known = await appliedIn(client);
   refuseForeignHistory(files, known);
   const applied: string[] = [];
   for (const file of files.filter(({ number }) => !known.has(number))) {
-    await inTransaction(client, file.name, async () => {
-      await runFile(client, file.name, file.text);
-      await client.query(`
-        create table if not exists store.migrations (
-          number integer primary key,
-          name text not null,
-          checksum text not null,
-          applied_at timestamptz not null default now()
-        )`);
-      await client.query('insert into store.migrations (number, name, checksum) values ($1, $2, $3)', [
-        file.number,
-        file.name,
-        file.checksum,
-      ]);
-    });
+    await step(client, file.name, () => applyOne(client, file));
     applied.push(file.name);
     onProgress?.(`${file.name} applied`);
   }
   return applied;
 }
 
+async function applyOne(client: pg.PoolClient, file: SqlFile): Promise<void> {
+  await runFile(client, file.name, file.text);
+  await client.query(`
+    create table if not exists store.migrations (
+      number integer primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default now()
+    )`);
+  await client.query('insert into store.migrations (number, name, checksum) values ($1, $2, $3)', [
+    file.number,
+    file.name,
+    file.checksum,
+  ]);
+}
+
 /** Compares what was applied with the files here; a database that knows more, or knows it otherwise, is refused. */
-function refuseForeignHistory(files: SqlFile[], known: Map<number, { name: string; checksum: string }>) {
+function refuseForeignHistory(files: SqlFile[], known: Map<number, Omit<KnownMigration, 'number'>>) {
   const here = new Map(files.map((file) => [file.number, file]));
   const newestHere = Math.max(0, ...here.keys());
   const newestThere = Math.max(0, ...known.keys());
@@ -133,7 +168,12 @@ async function rebuiltChecksum(db: pg.Pool | pg.PoolClient): Promise<string | un
   return rows[0]?.checksum;
 }
 
-async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean): Promise<boolean> {
+async function rebuild(
+  client: pg.PoolClient,
+  folder: string,
+  isForced: boolean,
+  step: Step,
+): Promise<boolean> {
   const { definitions, models, views, isEmpty, checksum } = await rebuiltFiles(folder);
   if (isEmpty) return false;
   await client.query(`
@@ -143,7 +183,7 @@ async function rebuild(client: pg.PoolClient, folder: string, isForced: boolean)
       rebuilt_at timestamptz not null default now()
     )`);
   if (!isForced && (await rebuiltChecksum(client)) === checksum) return false;
-  await inTransaction(client, 'definitions and views', async () => {
+  await step(client, 'definitions and views', async () => {
     // Bodies name temporary tables and one another; whether they hold is for the tests to say.
     await client.query('set local check_function_bodies = off');
     for (const file of definitions) await runFile(client, `definitions/${file.name}`, file.text);
@@ -219,6 +259,11 @@ async function sqlFilesIn(folder: string): Promise<SqlFile[]> {
 // Line ends do not count: git may turn them on the way to another system.
 function checksumOf(text: string): string {
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+}
+
+/** A step of whoever has begun a transaction, and ends it. */
+async function withinTransaction(_client: pg.PoolClient, _name: string, body: () => Promise<void>) {
+  await body();
 }
 
 async function inTransaction(client: pg.PoolClient, name: string, body: () => Promise<void>) {

@@ -1,0 +1,3 @@
+export { backup, type BackedUp, type BackupOptions } from './backup.ts';
+export { checkFile, type Checked } from './reading.ts';
+export { restore, type Restored, type RestoreOptions } from './restore.ts';
