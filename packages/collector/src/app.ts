@@ -20,7 +20,17 @@ import { script } from './shop/script.ts';
 const mostClosingMs = 5_000;
 
 export type AppOptions = {
-  config: Pick<Config, 'roles' | 'logLevel' | 'trustProxy' | 'metricsToken' | 'rateLimit' | 'webhookTargets'>;
+  config: Pick<
+    Config,
+    | 'roles'
+    | 'logLevel'
+    | 'trustProxy'
+    | 'metricsToken'
+    | 'rateLimit'
+    | 'webhookTargets'
+    | 'importFolder'
+    | 'importLimitBytes'
+  >;
   pool: Pool;
   /** Null where this process does not ingest. */
   buffer: TouchpointBuffer | null;
@@ -84,7 +94,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // pages load it from where they send to
   if (config.roles.has('ingest') || config.roles.has('api')) await app.register(script);
   if (config.roles.has('api')) {
-    await app.register(api, { pool, rateLimit: config.rateLimit, webhookTargets: config.webhookTargets });
+    await app.register(api, { pool, ...config });
     await app.register(home, { pool, hasShop: options.shop !== undefined });
     if (options.shop) await app.register(shop, options.shop);
   }

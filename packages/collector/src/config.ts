@@ -52,6 +52,8 @@ const environment = z.object({
   TRUST_PROXY: trustProxy.default(false),
   DATABASE_CONNECTIONS: wholeNumber(2, 1000).default(10),
   RATE_LIMIT: wholeNumber(0, 10_000_000).default(300_000),
+  IMPORT_FOLDER: z.string().default('.milepost/imports'),
+  IMPORT_LIMIT_MB: wholeNumber(1, 1_000_000).default(1024),
   WEBHOOK_TARGETS: z.enum(['public', 'any'], { error: 'must be public or any' }).default('public'),
 });
 
@@ -74,6 +76,10 @@ export type Config = {
   trustProxy: boolean | number | string[];
   /** Ingest requests a minute by key and address. Default 300,000; 0 means no limit. */
   rateLimit: number;
+  /** Where bodies of `POST /v1/import` lie until they are stored. Default `.milepost/imports`. */
+  importFolder: string;
+  /** What one such body may have, as it is sent. Default 1 GiB. */
+  importLimitBytes: number;
   /**
    * Where webhooks may point: `public`, https to addresses of the internet; `any`, also http and this machine, for tests.
    * Default `public`.
@@ -102,6 +108,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: read.LOG_LEVEL,
     trustProxy: read.TRUST_PROXY,
     rateLimit: read.RATE_LIMIT,
+    importFolder: read.IMPORT_FOLDER,
+    importLimitBytes: read.IMPORT_LIMIT_MB * 1024 * 1024,
     webhookTargets: read.WEBHOOK_TARGETS,
   };
 }

@@ -12,6 +12,7 @@ const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'batch-too-large': { status: 413, title: 'The batch holds too many events' },
   'invalid-rates': { status: 400, title: 'The rates cannot be read' },
+  'invalid-import': { status: 400, title: 'The import cannot be read' },
   'invalid-webhook': { status: 400, title: 'The webhook cannot be taken' },
   'invalid-settings': { status: 400, title: 'The settings cannot be taken' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },

@@ -8,6 +8,7 @@ import { examples } from './examples.ts';
 import { ingestPaths } from './ingest-paths.ts';
 import { linkPaths } from './link-paths.ts';
 import { problemResponses, problemSchema } from './problem-schema.ts';
+import { importPaths } from './routes/import.ts';
 import { ratePaths } from './routes/rates.ts';
 import { scopes } from './scopes.ts';
 import { segmentPaths } from './segment-paths.ts';
@@ -56,7 +57,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Segment', description: 'Segment’s HTTP API, for libraries that are there already.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
-      paths: { ...ingestPaths, ...segmentPaths, ...linkPaths, ...ratePaths },
+      paths: { ...ingestPaths, ...segmentPaths, ...importPaths, ...linkPaths, ...ratePaths },
       components: {
         schemas: { Problem: problemSchema },
         securitySchemes: {

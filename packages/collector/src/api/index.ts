@@ -13,6 +13,7 @@ import { correctionRoutes } from './routes/corrections.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { goalRoutes } from './routes/goals.ts';
+import { importRoutes } from './routes/import.ts';
 import { linkRoutes } from './routes/links.ts';
 import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -64,6 +65,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
     await siteRoutes(typed, options);
+    await importRoutes(typed, options);
     await linkRoutes(typed);
   });
 }

@@ -39,6 +39,10 @@ export type ApiOptions = {
   rateLimit: number;
   /** Where webhooks may point. */
   webhookTargets: TargetPolicy;
+  /** Where bodies of imports lie until they are stored. */
+  importFolder: string;
+  /** What one of them may have, as it is sent. */
+  importLimitBytes: number;
 };
 
 /** The query of a route: these parameters and no others, so that a misspelt filter is refused instead of ignored. */

@@ -1,6 +1,7 @@
 /** What a secret key may do. A closed list: a key holds some of these words in `store.keys.scopes`. */
 export const scopes = {
   'write:events': 'Send touchpoints that are trusted.',
+  'write:import': 'Import past and offline touchpoints, which are trusted.',
   'write:rates': 'Import exchange rates.',
   'write:links': 'Make links whose opens and clicks are counted.',
   'read:stages': 'Read the stages with their counts, rates and times.',

@@ -21,6 +21,8 @@ Settings come from the environment; every bad one is named before anything liste
   BUFFER_LIMIT_MB       what the buffer may take on disk before ingest answers 503 (4096)
   DATABASE_CONNECTIONS  most connections to PostgreSQL (10)
   RATE_LIMIT            requests a minute by key and address, 0 for none (300000)
+  IMPORT_FOLDER         where bodies of POST /v1/import lie until they are stored (.milepost/imports)
+  IMPORT_LIMIT_MB       what one of them may have, as it is sent (1024)
   TRUST_PROXY           true for one proxy in front, a number of them, or their addresses (false)
   METRICS_TOKEN         opens /metrics to others than this machine
   LOG_LEVEL             fatal, error, warn, info, debug, trace, silent (info)`,

@@ -17,6 +17,8 @@ import { wallClockReader } from './time-zone.ts';
 
 export type ImportOptions = {
   file: string;
+  /** How messages and `store.imports` call it. Default: its path, and its name. */
+  title?: string;
   siteId: number;
   format: Format;
   /** Between the cells of a CSV file. */
@@ -57,7 +59,11 @@ export async function importFile(pool: pg.Pool, options: ImportOptions): Promise
   const { ids, fileHash, columns } = await readThrough(options, ofBytes);
   const mapping = mappingFor(options, columns);
   const recordHash = hashOf(fileHash, { ...options, mapping });
-  const record = await openRecord(pool, { siteId, hash: recordHash, fileName: basename(file) });
+  const record = await openRecord(pool, {
+    siteId,
+    hash: recordHash,
+    fileName: options.title ?? basename(file),
+  });
   const resumedAfterLine = record.linesDone;
   const rejects = new RejectsFile(options.rejectsFile, { isResumed: resumedAfterLine > 0 });
 
@@ -157,12 +163,15 @@ async function readThrough(options: ImportOptions, ofBytes: number) {
 }
 
 /** The mapping to read the file by; null for NDJSON that holds touchpoints already. */
-function mappingFor({ mapping, format, file }: ImportOptions, columns: readonly string[]): Mapping | null {
+function mappingFor(
+  { mapping, format, file, title = file }: ImportOptions,
+  columns: readonly string[],
+): Mapping | null {
   if (format === 'ndjson') return mapping;
   if (mapping === null) return mappingByNames(columns);
   const missing = columnsOf(mapping).filter((column) => !columns.includes(column));
   if (missing.length > 0 && columns.length > 0) {
-    throw new Refusal(`${file} has no column ${missing.join(', ')}; it has ${columns.join(', ')}.`);
+    throw new Refusal(`${title} has no column ${missing.join(', ')}; it has ${columns.join(', ')}.`);
   }
   return mapping;
 }

@@ -18,6 +18,8 @@ export type Format = 'ndjson' | 'csv';
 /** What to read. */
 export type Source = {
   file: string;
+  /** How messages call it. Default: its path. */
+  title?: string;
   format: Format;
   delimiter: string;
   /** Every piece as it lies on disk (still packed where the file is). */
@@ -162,7 +164,7 @@ async function* csvLines(source: Source): AsyncGenerator<Line[]> {
     info: { lines: number };
   }>) {
     if (header === null) {
-      const columns = checkedHeader(record, source.file);
+      const columns = checkedHeader(record, source.title ?? source.file);
       source.onColumns?.(columns);
       header = `${columns.join(separator)}\n`;
       continue;
@@ -177,9 +179,9 @@ async function* csvLines(source: Source): AsyncGenerator<Line[]> {
   yield [...lines, ...skipped];
 }
 
-function checkedHeader(header: string[], file: string): string[] {
+function checkedHeader(header: string[], title: string): string[] {
   const names = header.map((name) => name.trim());
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw new Refusal(`${file} has two columns named “${twice}”.`);
+  if (twice !== undefined) throw new Refusal(`${title} has two columns named “${twice}”.`);
   return names;
 }

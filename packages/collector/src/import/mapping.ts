@@ -61,7 +61,7 @@ export function withArguments(mapping: Mapping | null, texts: readonly string[])
     const match = /^([^=:]+?)(:?=)(.*)$/s.exec(text);
     const [, field, sign, value] = match ?? [];
     if (field === undefined || value === undefined) {
-      throw new Refusal(`--map ${text}: write field=column, field:=constant, or the name of a JSON file.`);
+      throw new Refusal(`map ${text}: write field=column, field:=constant, or the name of a JSON file.`);
     }
     const source = sign === ':=' ? { constant: constantOf(value) } : { column: value, type: 'text' as const };
     fields.set(checkedField(field), source);

@@ -64,8 +64,20 @@ function problemOf(error: FastifyError): Problem {
   }
 }
 
+const patientSockets = new WeakSet<Socket>();
+
+/**
+ * Lets the body that comes on this socket take as long as it needs: Node's limit is one for all requests. Whoever calls
+ * this gives up on a body that stalls, and calls what is returned when the body is there.
+ */
+export function waitPatiently(socket: Socket): () => void {
+  patientSockets.add(socket);
+  return () => patientSockets.delete(socket);
+}
+
 /** Answers what is not even HTTP, where no request exists yet. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patientSockets.has(socket)) return;
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
   const problem = connectionProblemOf(error.code);
   const body = JSON.stringify(problem);

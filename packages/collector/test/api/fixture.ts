@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import type pg from 'pg';
 import { buildApp } from '../../src/app.ts';
@@ -27,6 +29,8 @@ export const apiConfig: AppOptions['config'] = {
   metricsToken: undefined,
   rateLimit: 0,
   webhookTargets: 'public',
+  importFolder: join(tmpdir(), 'milepost-test-imports'),
+  importLimitBytes: 1024 * 1024,
 };
 
 export async function startApi(): Promise<TestApi> {

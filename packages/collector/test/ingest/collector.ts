@@ -36,6 +36,8 @@ export async function startCollector({
       metricsToken: undefined,
       rateLimit: 0,
       webhookTargets: 'public',
+      importFolder: join(folder, 'imports'),
+      importLimitBytes: maxBytes,
       ...config,
     },
     pool: database.pool,
