@@ -29,6 +29,7 @@ const pieceBytes = 8 * 1024 * 1024;
 
 /** Writes everything a Milepost needs to be whole again into one file, as one snapshot has it, while traffic goes on. */
 export async function backup(pool: pg.Pool, options: BackupOptions): Promise<BackedUp> {
+  await pendingIn(pool); // refuses the data of a newer Milepost
   const archive = await ArchiveWriter.create(options.file);
   const client = await pool.connect().catch(async (error: unknown) => {
     await archive.abort();
@@ -36,7 +37,6 @@ export async function backup(pool: pg.Pool, options: BackupOptions): Promise<Bac
   });
   let failure: Error | undefined;
   try {
-    await pendingIn(pool); // refuses the data of a newer Milepost
     const stored = await untilStored(client, options.waitMs ?? 60_000);
     const contents = await beginSnapshot(client);
     const { rows: versions } = await client.query<{ version: string }>(

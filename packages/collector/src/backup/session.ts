@@ -4,7 +4,7 @@ import type pg from 'pg';
 export async function prepareCopying(client: pg.ClientBase): Promise<void> {
   await client.query(
     `set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres'; set local timezone = 'UTC';
-     set local extra_float_digits = 3; set local bytea_output = 'hex'; set local search_path = store, pg_catalog`,
+     set local extra_float_digits = 3; set local bytea_output = 'hex'`,
   );
   await client.query(
     `select set_config(pg_settings.name, '0', true)

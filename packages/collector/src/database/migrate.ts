@@ -186,10 +186,11 @@ async function rebuild(
   await step(client, 'definitions and views', async () => {
     // Bodies name temporary tables and one another; whether they hold is for the tests to say.
     await client.query('set local check_function_bodies = off');
+    // Views are made anew because `create or replace view` cannot rename, reorder or drop a column; they go first, for a
+    // function that one of them calls could not be dropped.
+    if (views.length > 0) await client.query('drop schema if exists journey cascade; create schema journey');
     for (const file of definitions) await runFile(client, `definitions/${file.name}`, file.text);
     for (const file of models) await client.query('select store.put_shipped_model($1)', [file.text]);
-    // Views are made anew because `create or replace view` cannot rename, reorder or drop a column.
-    if (views.length > 0) await client.query('drop schema if exists journey cascade; create schema journey');
     for (const file of views) await runFile(client, `views/${file.name}`, file.text);
     if (views.length > 0) await makeSiteViews(client);
     await client.query(

@@ -104,6 +104,23 @@ test('views are made anew when one of their files changes, and only then', async
   expect(rows).toEqual([{ two: 2 }]);
 });
 
+test('a definition may drop a function that views of the version before call', async () => {
+  file(
+    'definitions/10_two.sql',
+    'create or replace function store.two(wrong integer) returns integer language sql return wrong;',
+  );
+  file('views/10_numbers.sql', 'create view journey.numbers as select store.two(2) as two;');
+  await migrate(db.pool, { folder });
+  file(
+    'definitions/10_two.sql',
+    `drop function if exists store.two(integer);
+     create function store.two(right_one integer) returns integer language sql return right_one;`,
+  );
+  expect((await migrate(db.pool, { folder })).isRebuilt).toBe(true);
+  const { rows } = await db.pool.query('select * from journey.numbers');
+  expect(rows).toEqual([{ two: 2 }]);
+});
+
 test('a broken view leaves the views as they were', async () => {
   file('views/10_numbers.sql', 'create view journey.numbers as select 1 as one;');
   await migrate(db.pool, { folder });

@@ -15,6 +15,7 @@ const mostLines = 200;
 export class CollectorProcess {
   readonly url: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #main: string;
   #child: ChildProcess | undefined;
   /** What it said last; shown when it does not start. */
   #lines: string[] = [];
@@ -24,12 +25,16 @@ export class CollectorProcess {
     folder,
     port,
     env = {},
+    main: program = main,
   }: {
     databaseUrl: string;
     folder: string;
     port: number;
     env?: NodeJS.ProcessEnv;
+    /** The program; another for another version. */
+    main?: string;
   }) {
+    this.#main = program;
     this.url = `http://127.0.0.1:${port}`;
     this.#env = {
       PATH: process.env['PATH'],
@@ -42,7 +47,7 @@ export class CollectorProcess {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [main, 'serve'], {
+    const child = spawn(process.execPath, [this.#main, 'serve'], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
