@@ -51,6 +51,8 @@ export interface TouchpointBuffer {
    * where the caller has read it: then the writer need not.
    */
   append(envelope: Envelope, body: Uint8Array, json?: unknown): Promise<void>;
+  /** Throws what `append` would reject with for an entry of this size now; costs less than making the entry. */
+  requireRoom(size: number): void;
   /** The oldest entries after `after` (from the start if null), in order of position. */
   read(after: Position | null, limits: ReadLimits): BufferEntry[];
   /** Forgets everything up to and including `position`. A crash may bring some back: harmless, the ids repeat. */

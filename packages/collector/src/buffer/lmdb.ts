@@ -19,7 +19,7 @@ import { Remembered, type RememberedEntry } from './remembered.ts';
 const mebibyte = 1024 * 1024;
 
 // What waits for the disk in memory. Past it the disk is too slow for the load, and the answer is "later".
-const maxWaitingBytes = 64 * mebibyte;
+const maxWaitingBytes = 24 * mebibyte;
 // One commit may hold this much, so that a slow disk answers in steps.
 const maxCommitBytes = 16 * mebibyte;
 // Values over half a page take whole pages of 4 KiB, which is what the cap has to count.
@@ -120,6 +120,11 @@ class LmdbBuffer implements TouchpointBuffer {
       this.#bytes += diskSize(size);
       this.#lastPosition = Math.max(this.#lastPosition, position);
     }
+  }
+
+  requireRoom(size: number): void {
+    const refusal = this.#refusalOf(diskSize(size));
+    if (refusal) throw refusal;
   }
 
   append(envelope: Envelope, body: Uint8Array, json?: unknown): Promise<void> {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Key } from '../plugins/keys.ts';
 import { BufferFull, type Envelope, type TouchpointBuffer } from '../buffer/buffer.ts';
-import { problemForNow } from '../problems.ts';
+import { type Problem, problemForNow } from '../problems.ts';
 import { requireOrigin } from './cors.ts';
 import { keyOf, requireIngest } from './key-of.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -25,6 +25,15 @@ export type Admission = {
   rateLimit: RateLimit;
 };
 
+/** Throws the problem that tells the client to come back, where a body of this size could not be kept now. */
+export function requireRoom(buffer: TouchpointBuffer, size: number): void {
+  try {
+    buffer.requireRoom(size);
+  } catch (error) {
+    throw comeBack(error);
+  }
+}
+
 /** Resolves once the request is durable; throws the problem that tells the client to come back. */
 export async function append(
   buffer: TouchpointBuffer,
@@ -34,19 +43,15 @@ export async function append(
   try {
     await buffer.append(envelope, bytes, json);
   } catch (error) {
-    if (error instanceof BufferFull) {
-      throw problemForNow(
-        'buffer-full',
-        'Nothing of this request was kept; keep it and send it again later.',
-        10,
-      );
-    }
-    throw problemForNow(
-      'buffer-unavailable',
-      'Nothing of this request was kept; keep it and send it again later.',
-      5,
-    );
+    throw comeBack(error);
   }
+}
+
+function comeBack(error: unknown): Problem {
+  const detail = 'Nothing of this request was kept; keep it and send it again later.';
+  return error instanceof BufferFull
+    ? problemForNow('buffer-full', detail, 10)
+    : problemForNow('buffer-unavailable', detail, 5);
 }
 
 // A browser's is a few hundred characters; the flag for bots needs no more.

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Envelope, TouchpointBuffer } from '../buffer/buffer.ts';
 import type { Metrics } from '../operations/metrics.ts';
 import { Problem } from '../problems.ts';
-import { admitted, append, senderOf } from './admission.ts';
+import { admitted, append, requireRoom, senderOf } from './admission.ts';
 import { answerOf, type Rejection } from './answer.ts';
 import { batchOf, parseJson } from './batch.ts';
 import { jsonOf } from './body.ts';
@@ -43,7 +43,8 @@ export async function events(
     // broken body can be read by its page.
     const texts = keyTextsOf(request);
     const early = texts.length > 0 ? await admitted(texts, admission) : null;
-    const json = await jsonOf(request.body, limits);
+    const json = jsonOf(request.body, limits);
+    requireRoom(buffer, json.length); // before it is read, which takes many times its memory
     const body = parseJson(json);
     const textsInBody = keyTextsIn(body);
     requireSame([...texts, ...textsInBody]);

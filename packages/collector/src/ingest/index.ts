@@ -6,6 +6,7 @@ import { showRefusals } from './cors.ts';
 import { events } from './events.ts';
 import { links } from './links/routes.ts';
 import { rateLimitOf } from './rate-limit.ts';
+import { BodyReader } from './read-body.ts';
 import { configuration } from './segment/configuration.ts';
 import { segment } from './segment/routes.ts';
 
@@ -22,7 +23,7 @@ export async function ingest(app: FastifyInstance, options: IngestOptions): Prom
 
   // Bodies are JSON whatever their label says, and arrive as bytes: they are stored as they came.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', new BodyReader().read);
   app.addHook('onRequest', async (request) => {
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && !/^(?:x-)?gzip$|^identity$|^$/i.test(encoding.trim())) {

@@ -88,7 +88,7 @@ function eventOf(draw: Draw): string {
   const event: Record<string, string> = {
     id: `"${newId()}"`,
     name: '"page_view"',
-    anonymous_id: `"visitor-${draw(1_000)}"`,
+    anonymous_id: `"visitor-${draw(100_000)}"`,
     occurred_at: String(Date.now()),
   };
   let text = Object.entries(event)

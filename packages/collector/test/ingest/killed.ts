@@ -6,7 +6,7 @@ export async function startedAgain<Server>(start: () => Promise<Server>): Promis
     try {
       return await start();
     } catch (error) {
-      if (attempt === 20) throw error;
+      if (attempt === 240) throw error;
       await sleep(250);
     }
   }

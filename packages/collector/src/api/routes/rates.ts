@@ -22,7 +22,7 @@ export async function rateRoutes(app: ApiInstance, { pool }: ApiOptions): Promis
       config: { scope: 'write:rates' },
       schema: { hide: true },
       handler: async (request) => {
-        const text = (await jsonOf(request.body, limits)).toString();
+        const text = jsonOf(request.body, limits).toString();
         return importRates(pool, { siteId: request.access.siteId, table: tableIn(text) });
       },
     });

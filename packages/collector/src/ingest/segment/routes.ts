@@ -5,7 +5,7 @@ import type { Envelope, TouchpointBuffer } from '../../buffer/buffer.ts';
 import type { Metrics } from '../../operations/metrics.ts';
 import type { Key } from '../../plugins/keys.ts';
 import { Problem } from '../../problems.ts';
-import { admitted, append, senderOf } from '../admission.ts';
+import { admitted, append, requireRoom, senderOf } from '../admission.ts';
 import type { Rejection } from '../answer.ts';
 import { parseJson } from '../batch.ts';
 import { jsonOf } from '../body.ts';
@@ -55,7 +55,8 @@ async function receive(call: SegmentCall, receiving: Receiving): Promise<Fastify
   const texts = keyTextsOf(request);
   // As in `/v1/events`: who may not send here is refused before anything is unpacked.
   const early = texts.length > 0 ? await admitted(texts, receiving) : null;
-  const json = await jsonOf(request.body, limits);
+  const json = jsonOf(request.body, limits);
+  requireRoom(buffer, json.length); // before it is read, which takes many times its memory
   const body = parseJson(json);
   const key = early ?? (await admitted(keyTextsIn(body), receiving));
   if (early) await requireSameSite(app, early, { texts, inBody: keyTextsIn(body) });
