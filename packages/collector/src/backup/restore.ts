@@ -81,6 +81,6 @@ async function refuseFilled(client: pg.PoolClient): Promise<void> {
     if (rows[0]?.count === 0) return;
   }
   throw new Refusal(
-    'this database is not empty, and a backup is never put over what is there. Make a new one (createdb milepost_restored), name it in DATABASE_URL, restore into it, look at it, and then let the collector use it.',
+    'this database is not empty, and a backup is never put over what is there. Name a new one in DATABASE_URL, as …/milepost_restored (milepost restore makes it), look at it, and then let the collector use it.',
   );
 }

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { checkFile, restore, type Restored } from '../backup/index.ts';
+import { checkFile, makeDatabase, restore, type Restored } from '../backup/index.ts';
 import { type Progress, progressBar } from '../simulate/progress.ts';
 import { sumOf, touchpointsOf } from './backup.ts';
-import { inOneSentence, printOne, withDatabase } from './terminal.ts';
+import { databaseUrl, inOneSentence, printOne, withDatabase } from './terminal.ts';
 
 type Options = { check?: boolean; silent?: boolean; json?: boolean };
 
@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-The database that DATABASE_URL names must hold no site yet. The whole file is checked first; one that is cut short or was
+The database that DATABASE_URL names must hold no site yet; where there is none of that name, it is made. The whole file is checked first; one that is cut short or was
 altered is refused. A backup of an older version is brought to this one. Then start the collector on the database, with
 the buffer it had: what waits there is stored, and what is known already is not stored twice.
 
@@ -28,7 +28,6 @@ difference. The change feed goes on behind a gap: cursors up to the backup hold,
 cursor-expired. What fell due before now arms no trigger.
 
 Examples:
-  $ createdb milepost_restored
   $ DATABASE_URL=postgres://user:password@localhost/milepost_restored milepost restore milepost-2026-11-23.tar
   $ milepost restore milepost-2026-11-23.tar --check`,
     )
@@ -43,6 +42,7 @@ Examples:
           printOne({ file, is_whole: true, created_at, acked_until, ...countsOf(checked.rows) }, options);
           return;
         }
+        await makeDatabase(databaseUrl());
         const done = await withDatabase((pool) =>
           restore(pool, { file, isSilent: options.silent ?? false, onProgress: progress.to }),
         );

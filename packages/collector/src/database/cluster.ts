@@ -37,7 +37,7 @@ export function openCluster(folder: string, found: Binaries, pace: 'durable' | '
   }
   if (Number(version) < major) {
     throw new Refusal(
-      `the data in ${folder} was made by PostgreSQL ${version} and this version brings ${major}; dump it with the older Milepost, or move that folder away.`,
+      `the data in ${folder} was made by PostgreSQL ${version} and this version brings ${major}; run milepost backup with the older Milepost, move that folder away, and run milepost restore with this one.`,
     );
   }
   return { data, user, password: readFileSync(passwordFile, 'utf8').trim(), binaries: ownedAs(data, found) };

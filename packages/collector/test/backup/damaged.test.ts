@@ -109,7 +109,9 @@ test('a backup of a newer form is refused', async () => {
 
 test('a database with a site is refused with a way out, and stays as it is', async () => {
   writeFileSync(file, whole);
-  await expect(restore(source.pool, { file })).rejects.toThrow(/^this database is not empty, .*createdb/);
+  await expect(restore(source.pool, { file })).rejects.toThrow(
+    /^this database is not empty, .*Name a new one in DATABASE_URL/,
+  );
   const { rows } = await source.pool.query('select from store.touchpoints');
   expect(rows).toHaveLength(40);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { backup, restore } from '../../src/backup/index.ts';
+import { createPool } from '../../src/database/pool.ts';
 import { createDatabase, createEmptyDatabase, type TestDatabase } from '../support/database.ts';
 
 /** Where a test's backup goes; removed with the test. */
@@ -25,6 +26,23 @@ export async function emptyDatabase(): Promise<TestDatabase> {
   const made = await createEmptyDatabase();
   onTestFinished(made.drop);
   return made;
+}
+
+/** The URL of a database that is not there, and a pool for once it is. */
+export async function missingDatabase(): Promise<TestDatabase> {
+  const made = await createEmptyDatabase();
+  await made.drop();
+  const pool = createPool(made.url);
+  onTestFinished(async () => {
+    await pool.end();
+    const elsewhere = new URL(made.url);
+    const name = elsewhere.pathname.slice(1);
+    elsewhere.pathname = '/postgres';
+    const server = createPool(elsewhere.href, { connections: 1 });
+    await server.query(`drop database if exists ${name} with (force)`);
+    await server.end();
+  });
+  return { ...made, pool };
 }
 
 /** Backs a database up and restores that elsewhere. */

@@ -11,7 +11,7 @@ import { Load } from '../ingest/process.ts';
 import { expectExactlyOnce, serve, temporaryFolder } from '../ingest/served.ts';
 import { milepost } from '../support/program.ts';
 import { createSite } from '../support/site.ts';
-import { backupFile, database, emptyDatabase, restoredCopy } from './fixture.ts';
+import { backupFile, database, missingDatabase, restoredCopy } from './fixture.ts';
 
 test('a backup under load holds all that was acked before it began, and nothing twice', async () => {
   const { pool, url } = await database();
@@ -28,7 +28,7 @@ test('a backup under load holds all that was acked before it began, and nothing 
   expect(await collector.end('SIGTERM')).toBe(0);
   expect(load.acked.size).toBeGreaterThan(acked.size);
 
-  const target = await emptyDatabase();
+  const target = await missingDatabase();
   const restored = await milepost(['restore', file], { DATABASE_URL: target.url });
   expect(restored.stderr).toBe('');
   await expectExactlyOnce(target.pool, siteId, acked);

@@ -124,27 +124,29 @@ describe.each(['0009-feed', '0024-channels'])('data of version %s', (name) => {
     expect(await shapeOf(copy)).toEqual(wanted);
     expect(await storedIds(copy)).toEqual(await storedIds(pool));
   }, 90_000);
-
-  test('is migrated to the end by the next run when kill -9 ends one in the middle', async () => {
-    const { pool, url } = await emptyDatabase();
-    await asItWas(pool, old);
-    const before = await storedIds(pool);
-    const { migrations } = await pendingIn(pool);
-    const run = spawn(process.execPath, [main, 'migrate'], {
-      env: { PATH: process.env['PATH'], DATABASE_URL: url },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    await once(run.stderr, 'data'); // one is applied
-    run.kill('SIGKILL');
-    await once(run, 'exit');
-    const { migrations: left } = await pendingIn(pool);
-    expect(left.length).toBeLessThan(migrations.length);
-    const again = await milepost(['migrate', '--json'], { DATABASE_URL: url });
-    expect(again.stderr).toBe('');
-    expect(await pendingIn(pool)).toEqual({ migrations: [], isOlder: false });
-    expect(await storedIds(pool)).toEqual(before);
-  }, 60_000);
 });
+
+test('data is migrated to the end by the next run when kill -9 ends one in the middle', async () => {
+  const old = oldData('0009-feed');
+  onTestFinished(old.remove);
+  const { pool, url } = await emptyDatabase();
+  await asItWas(pool, old);
+  const before = await storedIds(pool);
+  const { migrations } = await pendingIn(pool);
+  const run = spawn(process.execPath, [main, 'migrate'], {
+    env: { PATH: process.env['PATH'], DATABASE_URL: url },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  await once(run.stderr, 'data'); // one is applied
+  run.kill('SIGKILL');
+  await once(run, 'exit');
+  const { migrations: left } = await pendingIn(pool);
+  expect(left.length).toBeLessThan(migrations.length);
+  const again = await milepost(['migrate', '--json'], { DATABASE_URL: url });
+  expect(again.stderr).toBe('');
+  expect(await pendingIn(pool)).toEqual({ migrations: [], isOlder: false });
+  expect(await storedIds(pool)).toEqual(before);
+}, 60_000);
 
 test('data of a newer version is refused by every command, with a way out', async () => {
   const { pool, url } = await emptyDatabase();
