@@ -15,7 +15,7 @@ from store.changes;
 comment on view journey.changes is
   'One row per change of something derived: the change feed. Read it on from the last cursor seen, site by site; no row is ever skipped or comes twice.';
 comment on column journey.changes.site_id is 'The site, the tenant the row belongs to.';
-comment on column journey.changes.cursor is 'Place in the site''s feed: 1, 2, 3 … without gaps, in the order in which changes became visible.';
+comment on column journey.changes.cursor is 'Place in the site''s feed: 1, 2, 3 … in the order in which changes became visible; without gaps but for one behind each restore of a backup.';
 comment on column journey.changes.type is
   'stage.changed, transition.corrected, person.changed, person.merged, cart.changed, cart.recovered, cart.abandoned, checkout.abandoned, browse.abandoned, order.placed, order.refunded or feedback.received.';
 comment on column journey.changes.person_id is 'The person concerned; after a merge the one that stays.';
