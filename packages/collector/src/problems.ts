@@ -16,6 +16,7 @@ const problems = {
   'invalid-webhook': { status: 400, title: 'The webhook cannot be taken' },
   'invalid-settings': { status: 400, title: 'The settings cannot be taken' },
   'invalid-goals': { status: 400, title: 'The goals cannot be taken' },
+  'invalid-replay': { status: 400, title: 'What is to be replayed cannot be read' },
   'invalid-links': { status: 400, title: 'The links cannot be made' },
   'invalid-correction': { status: 400, title: 'What is to be corrected cannot be read' },
   'unsupported-encoding': { status: 415, title: 'The content encoding is not supported' },

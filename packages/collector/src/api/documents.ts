@@ -55,6 +55,7 @@ export async function registerDocuments(app: FastifyInstance): Promise<void> {
         { name: 'Settings', description: 'What a site is set to.' },
         { name: 'Personalising', description: 'What a visitor may know of themselves.' },
         { name: 'Segment', description: 'Segment’s HTTP API, for libraries that are there already.' },
+        { name: 'Rejected', description: 'Events that were not stored.' },
         { name: 'Ingestion', description: 'How touchpoints come in.' },
       ],
       paths: { ...ingestPaths, ...segmentPaths, ...importPaths, ...linkPaths, ...ratePaths },

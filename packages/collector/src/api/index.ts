@@ -19,6 +19,7 @@ import { meRoutes } from './routes/me.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
 import { rateRoutes } from './routes/rates.ts';
+import { rejectedRoutes } from './routes/rejected.ts';
 import { siteRoutes } from './routes/site.ts';
 import { stageRoutes } from './routes/stages.ts';
 import { transitionRoutes } from './routes/transitions.ts';
@@ -64,6 +65,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await deliveryRoutes(typed, options);
     await rateRoutes(typed, options);
     await goalRoutes(typed, options);
+    await rejectedRoutes(typed, options);
     await siteRoutes(typed, options);
     await importRoutes(typed, options);
     await linkRoutes(typed);

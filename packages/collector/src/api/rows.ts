@@ -42,7 +42,7 @@ export async function queryRows<Row extends object>(pool: Pool, query: QueryConf
 }
 
 /** Whether the database is gone, starting or stopping, rather than unhappy with the query. */
-function isAway(error: unknown): boolean {
+export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   // class 08: connection exception; 57P01–57P03: shutting down or starting up; 53300: too many connections

@@ -2,6 +2,8 @@
 export const scopes = {
   'write:events': 'Send touchpoints that are trusted.',
   'write:import': 'Import past and offline touchpoints, which are trusted.',
+  'read:rejected': 'Read events that were not stored, with all they say.',
+  'write:rejected': 'Repair events that were not stored, and replay them.',
   'write:rates': 'Import exchange rates.',
   'write:links': 'Make links whose opens and clicks are counted.',
   'read:stages': 'Read the stages with their counts, rates and times.',

@@ -11,6 +11,7 @@ import * as migrate from './migrate.ts';
 import * as model from './model.ts';
 import * as override from './override.ts';
 import * as person from './person.ts';
+import * as rejected from './rejected.ts';
 import * as rates from './rates.ts';
 import * as reader from './reader.ts';
 import * as rebuild from './rebuild.ts';
@@ -54,6 +55,7 @@ for (const command of [
   webhook,
   importFile,
   rates,
+  rejected,
   simulate,
   rebuild,
   verify,

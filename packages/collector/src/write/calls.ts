@@ -30,6 +30,7 @@ export function readCalls(body: object, given: SegmentEnvelope): Reading {
 
   return {
     events: batch.calls,
+    shared: batch,
     rowAt(event, index) {
       const touchpoint = touchpointOf(event, { call, index, receivedAt, fallbackId, batch });
       return rowOf(touchpoint as Touchpoint, envelope, sharedBy(sentAtOf(event, batch)));

@@ -1,5 +1,6 @@
 import { readLosses, type Touchpoint, type UnjudgedBatch } from '@milepost/shared';
 import type { BufferEntry, Envelope } from '../buffer/buffer.ts';
+import { cameOf } from '../rejected/came.ts';
 import { readCalls } from './calls.ts';
 import { type Line, linesOf } from './lines.ts';
 import type { Reject } from './rejects.ts';
@@ -33,6 +34,8 @@ export type Request = Pick<BufferEntry, 'envelope' | 'body'> & { json?: unknown 
 export type Reading = {
   events: readonly unknown[];
   rowAt: (event: unknown, index: number) => TouchpointRow;
+  /** What the events of the request share. */
+  shared: { sentAt?: unknown; context?: unknown };
 };
 
 /** Turns a request as it came into rows and rejects. Never throws: what cannot be read becomes a reject. */
@@ -54,20 +57,31 @@ export function prepare({ envelope, body, json }: Request): Prepared {
     prepared.rejects.push({ ...unstorable(envelope, error), event, index: 0 });
     return prepared;
   }
-  const { events, rowAt } = reading;
+  const { events, rowAt, shared } = reading;
+  const cameAs = (event: unknown, index: number) => cameOf(envelope, shared, { event, index });
   for (const [index, event] of events.entries()) {
     const verdict = envelope.rejected?.[index];
     if (verdict) {
       const { ingestedBy } = envelope;
       const { reason, detail = null } = verdict;
-      prepared.rejects.push({ siteId, receivedAt, ingestedBy, reason, detail, event: textOf(event), index });
+      prepared.rejects.push({
+        siteId,
+        receivedAt,
+        ingestedBy,
+        came: cameAs(event, index),
+        reason,
+        detail,
+        event: textOf(event),
+        index,
+      });
       continue;
     }
     try {
       prepared.rows.push(rowAt(event, index));
       prepared.indexes.push(index);
     } catch (error) {
-      prepared.rejects.push({ ...unstorable(envelope, error), event: textOf(event), index });
+      const reject = { ...unstorable(envelope, error), event: textOf(event), index };
+      prepared.rejects.push({ ...reject, came: cameAs(event, index) });
     }
   }
   return prepared;
@@ -75,8 +89,10 @@ export function prepare({ envelope, body, json }: Request): Prepared {
 
 /** The reject of an accepted event that PostgreSQL refuses: the event as it came, so that it can be sent again. */
 export function refusedEvent({ envelope, body }: Request, index: number, error: unknown): Reject {
-  const { events } = readingOf(jsonOf(body) as UnjudgedBatch, envelope);
-  return { ...unstorable(envelope, error), event: textOf(events[index]), index };
+  const { events, shared } = readingOf(jsonOf(body) as UnjudgedBatch, envelope);
+  const event = events[index];
+  const came = cameOf(envelope, shared, { event, index });
+  return { ...unstorable(envelope, error), event: textOf(event), index, came };
 }
 
 function jsonOf(body: Uint8Array): unknown {
@@ -91,7 +107,12 @@ function readingOf(batch: UnjudgedBatch, envelope: Envelope): Reading {
 
 function readTouchpoints(batch: UnjudgedBatch, envelope: Envelope): Reading {
   const shared = sharedFactsOf(batch, envelope);
-  return { events: batch.batch, rowAt: (event) => rowOf(event as Touchpoint, envelope, shared) };
+  const { sent_at: sentAt, context } = batch;
+  return {
+    events: batch.batch,
+    shared: { sentAt, context },
+    rowAt: (event) => rowOf(event as Touchpoint, envelope, shared),
+  };
 }
 
 /** The reject of a row that PostgreSQL refuses. */

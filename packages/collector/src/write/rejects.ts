@@ -13,6 +13,8 @@ export type Reject = {
   /** The event as received; cut at 128 KiB. */
   event: string;
   ingestedBy: string;
+  /** JSON of what its request said beside it (`Came`); absent where nothing else is known. */
+  came?: string;
   /** Which of several equal events of one request, file or stream it was. */
   index: number;
 };
@@ -31,10 +33,10 @@ export async function storeRejected(
   if (kept.length === 0) return;
   await client.query({
     name: 'milepost-store-rejected',
-    text: `insert into store.rejected_events (site_id, rejected_id, received_at, reason, detail, event, ingested_by)
-      select site_id, rejected_id, received_at, reason, detail, event, ingested_by
-      from unnest($1::integer[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
-        as rejects (site_id, rejected_id, received_at, reason, detail, event, ingested_by)
+    text: `insert into store.rejected_events (site_id, rejected_id, received_at, reason, detail, event, ingested_by, came)
+      select site_id, rejected_id, received_at, reason, detail, event, ingested_by, came
+      from unnest($1::integer[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        as rejects (site_id, rejected_id, received_at, reason, detail, event, ingested_by, came)
       on conflict do nothing`,
     values: [
       kept.map(({ siteId }) => siteId),
@@ -44,6 +46,7 @@ export async function storeRejected(
       kept.map(({ detail }) => (detail === null ? null : storable(detail))),
       kept.map(({ event }) => storable(cut(event, maxEventBytes))),
       kept.map(({ ingestedBy }) => ingestedBy),
+      kept.map(({ came }) => (came === undefined ? null : storable(came))),
     ],
   });
 }

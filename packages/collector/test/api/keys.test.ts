@@ -30,6 +30,7 @@ const routes = [
   { url: `/v1/webhooks/${none}`, scope: 'read:webhooks' },
   { url: `/v1/webhooks/${none}/deliveries`, scope: 'read:webhooks' },
   { url: `/v1/webhooks/${none}/deliveries/${none}`, scope: 'read:webhooks' },
+  { url: '/v1/rejected', scope: 'read:rejected' },
   { url: '/v1/goals', scope: 'read:settings' },
   { url: '/v1/site', scope: 'read:settings' },
 ];
