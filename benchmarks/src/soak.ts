@@ -1,6 +1,8 @@
+import { residentMegabytes } from './machine.ts';
 import { prepareLoad, quantile, sendLoad, startOf } from './load.ts';
 import { type Report, say } from './report.ts';
-import { type Stand, startCollector } from './stand.ts';
+import { slopeOf } from './slope.ts';
+import { type Collector, type Stand, startCollector } from './stand.ts';
 import { goals, untilDerived, untilStored } from './throughput.ts';
 
 /** Tables whose rows come and go or change all the time: what of them is dead must not pile up. */
@@ -25,6 +27,10 @@ const queues = ['batches', 'collectors', 'clocks', 'feeds', 'counters'];
 type Sample = {
   seconds: number;
   touchpoints: number;
+  /** Of the collector. */
+  megabytes: number;
+  /** What was stored and is not derived yet: how old the oldest of it is. */
+  lagSeconds: number;
   tables: Record<string, { live: number; dead: number; megabytes: number; vacuums: number }>;
 };
 
@@ -52,7 +58,13 @@ export async function soak(
       const { requests } = prepareLoad(stand.sites, { seed, touchpoints: count, startMs: startOf(count) });
       await sendLoad(requests, { url: collector.url, connections: 32, rate });
       touchpoints += count;
-      const sample = { seconds: elapsed(), touchpoints, tables: await look(stand) };
+      const sample: Sample = {
+        seconds: elapsed(),
+        touchpoints,
+        megabytes: residentMegabytes(collector.pid) ?? 0,
+        lagSeconds: await lagOf(collector),
+        tables: await look(stand),
+      };
       samples.push(sample);
       say(lineOf(sample));
     }
@@ -88,9 +100,39 @@ export async function soak(
         samples,
       },
     });
+    // Caches fill first: what counts is the second half.
+    const slope = (valueOf: (sample: Sample) => number): number =>
+      slopeOf(samples.slice(half).map((sample) => ({ at: sample.seconds / 60, value: valueOf(sample) })));
+    report.add({
+      name: 'soak_memory_slope',
+      figure: slope(({ megabytes }) => megabytes),
+      unit: 'MB/min',
+      bar: { below: 1 },
+      details: {
+        minutes,
+        touchpoints_per_second: touchpoints / elapsed(),
+        rss_mb: {
+          first: samples[0]?.megabytes,
+          largest: Math.max(...samples.map(({ megabytes }) => megabytes)),
+        },
+      },
+    });
+    report.add({
+      name: 'soak_lag_slope',
+      figure: slope(({ lagSeconds }) => lagSeconds),
+      unit: 's/min',
+      bar: { below: 1 },
+      details: { longest_lag_seconds: Math.max(...samples.map(({ lagSeconds }) => lagSeconds)) },
+    });
   } finally {
     await collector.stop();
   }
+}
+
+/** How far derivation is behind, as the collector tells it. */
+async function lagOf({ url }: Collector): Promise<number> {
+  const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text());
+  return Number(/^milepost_derive_lag_seconds (\S+)$/m.exec(metrics)?.[1] ?? Number.NaN);
 }
 
 async function look(stand: Stand): Promise<Sample['tables']> {
@@ -120,9 +162,9 @@ async function look(stand: Stand): Promise<Sample['tables']> {
   );
 }
 
-function lineOf({ seconds, tables }: Sample): string {
+function lineOf({ seconds, megabytes, lagSeconds, tables }: Sample): string {
   const told = Object.entries(tables).map(
     ([table, { dead, megabytes }]) => `${table} ${dead} dead ${megabytes} MB`,
   );
-  return `${Math.round(seconds)} s: ${told.sort().join(', ')}`;
+  return `${Math.round(seconds)} s: ${megabytes} MB, ${lagSeconds} s behind, ${told.sort().join(', ')}`;
 }

@@ -113,7 +113,7 @@ async function openStage(folder: string) {
 
   return {
     load: () =>
-      processes.map(({ url }) => new Load({ url, key: writeKey, clients: 3, pauseMs: 10, nextBatch })),
+      processes.map(({ url }) => new Load({ url, key: writeKey, clients: 2, pauseMs: 50, nextBatch })),
 
     /** Resolves when each process has taken something more; throws if one is gone that nobody killed. */
     async untilAcked(loads: readonly Load[]): Promise<void> {
@@ -169,19 +169,19 @@ async function openStage(folder: string) {
 }
 
 async function untilEmpty(url: string): Promise<void> {
-  for (let turn = 0; turn < 1_200; turn += 1) {
+  for (let turn = 0; turn < 6_000; turn += 1) {
     const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text());
     if (/^milepost_buffer_entries 0$/m.test(metrics)) return;
     await sleep(50);
   }
-  throw new Error('a buffer was not empty within a minute');
+  throw new Error('a buffer was not empty within five minutes');
 }
 
 async function untilDerived(pool: pg.Pool): Promise<void> {
-  for (let turn = 0; turn < 1_200; turn += 1) {
+  for (let turn = 0; turn < 6_000; turn += 1) {
     const { rows } = await pool.query('select from store.batches limit 1');
     if (rows.length === 0) return;
     await sleep(50);
   }
-  throw new Error('not everything was derived within a minute');
+  throw new Error('not everything was derived within five minutes');
 }

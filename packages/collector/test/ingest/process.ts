@@ -17,6 +17,8 @@ export class CollectorProcess {
   readonly #env: NodeJS.ProcessEnv;
   readonly #main: string;
   #child: ChildProcess | undefined;
+  /** Is told every line that the process says. */
+  onLine: (line: string) => void = () => {};
   /** What it said last; shown when it does not start. */
   #lines: string[] = [];
 
@@ -57,6 +59,7 @@ export class CollectorProcess {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', (line) => {
         if (this.#lines.push(line) > mostLines) this.#lines.shift();
+        this.onLine(line);
         if (line.includes('"listening"')) isListening = true;
       });
     }

@@ -29,15 +29,14 @@ export async function serve(
 }
 
 /** A PostgreSQL of the test's own that may be killed, with a site in it. */
-export async function ownPostgres(settings: Record<string, string> = {}) {
-  const folder = temporaryFolder();
+export async function ownPostgres(settings: Record<string, string> = {}, folder = temporaryFolder()) {
   const start = (): Promise<EmbeddedPostgres> => startPostgres({ folder, settings });
   const server = { current: await start(), start };
   onTestFinished(() => server.current.stop());
   const pool = createPool(server.current.url, { connections: 2 });
   onTestFinished(() => pool.end());
   await migrate(pool);
-  return { server, pool, ...(await createSite(pool)) };
+  return { server, pool, folder, ...(await createSite(pool)) };
 }
 
 /** Every acked event is stored, and none twice; what was sent but not acked may be there or not. */
