@@ -11,6 +11,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { cartRoutes } from './routes/carts.ts';
 import { correctionRoutes } from './routes/corrections.ts';
 import { changeRoutes } from './routes/changes.ts';
+import { debugRoutes } from './routes/debug.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { goalRoutes } from './routes/goals.ts';
 import { importRoutes } from './routes/import.ts';
@@ -61,6 +62,7 @@ export async function api(app: FastifyInstance, options: ApiOptions): Promise<vo
     await cartRoutes(typed, options);
     await orderRoutes(typed, options);
     await changeRoutes(typed, options);
+    await debugRoutes(typed, options);
     await webhookRoutes(typed, options);
     await deliveryRoutes(typed, options);
     await rateRoutes(typed, options);

@@ -12,6 +12,7 @@ export const scopes = {
   'read:carts': 'Read carts and their lines.',
   'read:orders': 'Read orders.',
   'read:changes': 'Follow the change feed, which tells of stages, carts, orders and persons.',
+  'read:debug': 'Watch what arrives, with its properties and what became of it.',
   'read:webhooks': 'Read the webhooks, and what they were sent.',
   'write:webhooks': 'Make and change webhooks, which are sent what the change feed tells.',
   'read:settings': 'Read what a site is set to: its settings and goals.',

@@ -20,6 +20,7 @@ import * as serve from './serve.ts';
 import * as signIn from './sign-in.ts';
 import * as simulate from './simulate.ts';
 import * as site from './site.ts';
+import * as tail from './tail.ts';
 import * as verify from './verify.ts';
 import * as webhook from './webhook.ts';
 
@@ -59,6 +60,7 @@ for (const command of [
   simulate,
   rebuild,
   verify,
+  tail,
   backup,
   restore,
   doctor,

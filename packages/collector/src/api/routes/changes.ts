@@ -1,5 +1,4 @@
-import type { Readable } from 'node:stream';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem, problemForNow } from '../../problems.ts';
 import { accessOf, SiteSecrets } from '../access.ts';
@@ -9,6 +8,7 @@ import { ChangeWatch } from '../change-watch.ts';
 import { beginning, changesAfter, endOfFeed, feedCursorOf, feedPositionOf } from '../changes.ts';
 import { pageParameters, sendPage } from '../page-answer.ts';
 import { described, queryOf } from '../route.ts';
+import { sendEvents } from '../send-events.ts';
 import type { ApiInstance, ApiOptions } from '../route.ts';
 
 /** How many readers one site may have at a collector: each holds a connection and a page. */
@@ -186,13 +186,6 @@ export async function changeRoutes(app: ApiInstance, { pool }: ApiOptions): Prom
       return sendEvents(reply, stream);
     },
   });
-}
-
-function sendEvents(reply: FastifyReply, stream: Readable): FastifyReply {
-  return reply
-    .header('x-accel-buffering', 'no') // nginx would hold the events back
-    .type('text/event-stream')
-    .send(stream);
 }
 
 const problemOf = (error: unknown): Problem => {
