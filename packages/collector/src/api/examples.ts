@@ -1,3 +1,4 @@
+import type { DebugEvent } from '../debug/events.ts';
 import { madeLink } from '../ingest/links/make.ts';
 import answers from './examples.json' with { type: 'json' };
 
@@ -12,6 +13,42 @@ const exampleLink = madeLink(
 );
 const exampleSecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=';
 const waiting = { ...answers.getDelivery, state: 'pending', next_attempt_at: answers.getDelivery.created_at };
+
+const arrivals: DebugEvent[] = [
+  {
+    type: 'touchpoint',
+    verdict: 'accepted',
+    touchpoint_id: '0199a5d2-7c00-7000-8000-000000000001',
+    received_at: '2026-11-20T09:30:00.412Z',
+    occurred_at: '2026-11-20T09:30:00.000Z',
+    name: 'add_to_cart',
+    call: 'track',
+    source: 'web',
+    ingested_by: 'events',
+    visitor_id: 'visitor-1',
+    user_id: null,
+    page: '/boots',
+    properties: { currency: 'EUR', value: 59.9 },
+    reasons: [],
+  },
+  {
+    type: 'derived',
+    touchpoint_id: '0199a5d2-7c00-7000-8000-000000000001',
+    name: 'add_to_cart',
+    person_id: '9f772e09-7677-8c8f-aee9-87fc2f68338d',
+    session_id: '0199a5d2-7c00-7000-8000-000000000000',
+    channel: 'Direct',
+    signal: 'decide',
+    stage: 'decision',
+    transition: {
+      from_stage: 'awareness',
+      to_stage: 'decision',
+      direction: 'forward',
+      rule: 'add_to_cart',
+      skipped_stages: ['consideration'],
+    },
+  },
+];
 
 /**
  * What each operation answers, by its id: real answers, written and compared by the test of the examples. What changes
@@ -77,4 +114,5 @@ export const examples: Record<string, unknown> = {
   replayRejected: { replayed: 3, stored: 1, duplicates: 1, rejected: 1 },
   pingWebhook: { ...waiting, type: 'webhook.ping', person_id: null },
   streamChanges: eventOf(answers.listChanges.changes),
+  watchArrivals: arrivals.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''),
 };
