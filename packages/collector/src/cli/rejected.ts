@@ -88,7 +88,7 @@ function chosen(command: Command): Command {
     .option('--reason <reason>', 'only those refused for this reason')
     .option('--since <time>', 'only those received at or after this time, as 2026-11-20T08:00:00Z')
     .option('--until <time>', 'and before this one')
-    .option('--json', 'print the result as JSON, one line each');
+    .option('--json', 'print the result as one JSON line');
 }
 
 function checked({ reason, since, until }: Choice) {

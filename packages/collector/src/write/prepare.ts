@@ -115,11 +115,38 @@ function readTouchpoints(batch: UnjudgedBatch, envelope: Envelope): Reading {
   };
 }
 
-/** The reject of a row that PostgreSQL refuses. */
+/** The reject of a row that PostgreSQL refuses, with the event it came from as far as the row holds it. */
 export function refusedRow(row: TouchpointRow, error: unknown): Reject {
   const { siteId, receivedAt, ingestedBy } = row;
   const detail = messageOf(error);
-  return { siteId, receivedAt, ingestedBy, reason: 'unstorable', detail, event: textOf(row), index: 0 };
+  return {
+    siteId,
+    receivedAt,
+    ingestedBy,
+    reason: 'unstorable',
+    detail,
+    event: textOf(eventOf(row)),
+    index: 0,
+  };
+}
+
+function eventOf(row: TouchpointRow): Record<string, unknown> {
+  const read = (json: string | null) => (json === null ? undefined : (JSON.parse(json) as unknown));
+  return {
+    id: row.givenId ?? row.touchpointId,
+    name: row.name,
+    type: row.type,
+    source: row.source,
+    occurred_at: new Date(row.clientTime).toISOString(),
+    sequence: row.sequence,
+    anonymous_id: row.anonymousId ?? undefined,
+    user_id: row.userId ?? undefined,
+    account_id: row.accountId ?? undefined,
+    identities: read(row.identities),
+    properties: read(row.properties),
+    traits: read(row.traits),
+    context: read(row.context),
+  };
 }
 
 function unstorable(
