@@ -45,24 +45,45 @@ export async function operations(app: FastifyInstance, options: OperationsOption
       );
     }
     if (buffer) metrics.observeDepth(buffer.depth(), Date.now());
-    metrics.deriveLag.set(await deriveLagOf(pool));
+    await observeDerivation(pool, metrics);
     reply.header('content-type', metrics.registry.contentType);
     return await metrics.registry.metrics();
   });
 }
 
-/** Age in seconds of the oldest stored touchpoint not yet derived; not a number while PostgreSQL does not answer. */
-async function deriveLagOf(pool: Pool): Promise<number> {
-  const text = `select coalesce(extract(epoch from clock_timestamp() - min(stored_at)), 0)::float8 as lag from store.batches`;
+/**
+ * Writes down what waits for derivation, and when each site was heard of last. The lag is not a number while PostgreSQL does
+ * not answer: Prometheus knows it, and the other figures matter most just then.
+ */
+async function observeDerivation(pool: Pool, metrics: Metrics): Promise<void> {
+  const ask = async <Row extends object>(text: string) =>
+    (await pool.query<Row>({ text, query_timeout: probeTimeoutMs } as { text: string })).rows;
   try {
-    const { rows } = await pool.query<{ lag: number }>({ text, query_timeout: probeTimeoutMs } as {
-      text: string;
-    });
-    return rows[0]?.lag ?? 0;
+    const [queue] = await ask<{ lag: number; waiting: number }>(waitingTouchpoints);
+    metrics.deriveLag.set(queue?.lag ?? 0);
+    metrics.deriveWaiting.set(queue?.waiting ?? 0);
+    const sites = await ask<{ site_id: string; newest: number }>(newestOfSites);
+    metrics.newestTouchpoint.reset(); // sites come and go
+    for (const { site_id: siteId, newest } of sites)
+      metrics.newestTouchpoint.set({ site_id: siteId }, newest);
   } catch {
-    return Number.NaN; // Prometheus knows it; the other figures matter most just then
+    metrics.deriveLag.set(Number.NaN);
   }
 }
+
+const waitingTouchpoints = `
+  select
+    coalesce(extract(epoch from clock_timestamp() - min(batches.stored_at)), 0)::float8 as lag,
+    coalesce(sum(cardinality(batches.touchpoint_ids)), 0)::integer as waiting
+  from store.batches`;
+
+const newestOfSites = `
+  select sites.site_id::text as site_id, extract(epoch from clocks.newest_touchpoint_at)::float8 as newest
+  from store.sites
+  join store.clocks on clocks.site_id = sites.site_id
+  where clocks.newest_touchpoint_at is not null
+  order by clocks.newest_touchpoint_at desc
+  limit 200`;
 
 function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {
   if (token !== undefined) {

@@ -49,6 +49,13 @@ export function createMetrics() {
       'milepost_derive_lag_seconds',
       'Age of the oldest stored touchpoint not yet in the views',
     ),
+    deriveWaiting: gauge('milepost_derive_waiting_touchpoints', 'Stored touchpoints not yet in the views'),
+    newestTouchpoint: new Gauge({
+      name: 'milepost_site_newest_touchpoint_timestamp_seconds',
+      help: 'When the newest derived touchpoint of a site happened, of the 200 sites heard of last',
+      labelNames: ['site_id'],
+      registers,
+    }),
     deriveSeconds: histogram('milepost_derive_seconds', 'Time of one run of derivation'),
     silentCollectors: gauge(
       'milepost_silent_collectors',
