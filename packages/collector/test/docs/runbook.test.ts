@@ -34,7 +34,7 @@ test.each(rules)('$alert is about figures that there are, and the runbook says w
 
 test('the runbook is about no alert that there is not', () => {
   const headings = [...runbook.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
-  expect(headings.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  expect(new Set(headings)).toEqual(new Set(rules.map(({ alert }) => alert)));
 });
 
 test('a site that was heard of last tells when', () => {
