@@ -100,7 +100,7 @@ test('back online, what waited long is sent at once', async () => {
   await trackMany(page, 'waiting');
   await until('the refusal', () => world.sink.posts.at(-1)!.status === 404);
   await page.evaluate(() => dispatchEvent(new Event('online')));
-  await until('the touchpoint', () => world.sink.named('waiting').length === 1, 1_000);
+  await until('the touchpoint', () => world.sink.named('waiting').length === 1, 10_000);
 });
 
 test('422 drops the batch, 403 and 404 keep it', async () => {

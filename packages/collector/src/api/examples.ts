@@ -94,23 +94,6 @@ export const examples: Record<string, unknown> = {
   rotateWebhookSecret: { secret: exampleSecret, earlier_hold_until: '2026-11-21T09:00:00.000Z' },
   replayDelivery: waiting,
   replayDeliveries: { replayed: 12 },
-  listRejected: {
-    rejected: [
-      {
-        rejected_id: '019aa0a5-1a40-8d7c-9b1e-2f5c8a7d4e60',
-        received_at: '2026-11-20T09:00:00.000Z',
-        reason: 'bad_time',
-        detail: '/occurred_at: no readable time',
-        event: '{"id":"R-2","name":"purchase","user_id":"ada","occurred_at":"soon"}',
-        ingested_by: 'events',
-        replayed_at: '2026-11-20T10:00:00.000Z',
-        replay_result: 'stored',
-        replay_detail: null,
-        touchpoint_id: '00000000-0000-8d2b-9c3e-5a7f1e2d4c6b',
-      },
-    ],
-    next_cursor: null,
-  },
   replayRejected: { replayed: 3, stored: 1, duplicates: 1, rejected: 1 },
   pingWebhook: { ...waiting, type: 'webhook.ping', person_id: null },
   streamChanges: eventOf(answers.listChanges.changes),

@@ -100,12 +100,14 @@ beforeAll(async () => {
       'read:settings',
       'read:changes',
       'read:webhooks',
+      'read:rejected',
     ],
   });
   await api.pool.query('update store.sites set person_secret = $2 where site_id = $1', [site.siteId, secret]);
   await given(api, site, story, new Date('2026-11-20T12:00Z'));
   await api.pool.query("update store.changes set recorded_at = '2026-11-20T12:00:01Z'"); // else of this run
   await tellWebhook();
+  await rejectEvent();
 });
 afterAll(() => api.stop());
 
@@ -135,6 +137,18 @@ async function tellWebhook(): Promise<void> {
     [site.siteId, deliveryId, at],
   );
 }
+/** An event that was rejected, then repaired. */
+async function rejectEvent(): Promise<void> {
+  await api.pool.query(
+    `insert into store.rejected_events
+       (site_id, rejected_id, received_at, reason, detail, event, ingested_by, replayed_at, replay_result, touchpoint_id)
+     values ($1, '019aa0a5-1a40-8d7c-9b1e-2f5c8a7d4e60', '2026-11-20T09:00:00Z', 'bad_time',
+       '/occurred_at: no readable time', '{"id":"R-2","name":"purchase","user_id":"ada","occurred_at":"soon"}', 'events',
+       '2026-11-20T10:00:00Z', 'stored', '00000000-0000-8d2b-9c3e-5a7f1e2d4c6b')`,
+    [site.siteId],
+  );
+}
+
 const deliveryId = '0c9a7a3c-52f7-8d0b-8c1e-3f2b6f1d9c22';
 
 /** The request that the examples of an operation's parameters make together. */
