@@ -119,6 +119,14 @@ test.each([
   expect(row({ event: given }).source).toBe(source);
 });
 
+test('a visitor’s address is not kept, whoever tells it', () => {
+  const batch = { context: { ip: '203.0.113.7', locale: 'de' } };
+  expect(parsed(row({ batch }).context)).toEqual({ locale: 'de' });
+  const event = { context: { ip: '203.0.113.8', timezone: 'UTC' } };
+  expect(parsed(row({ batch, event }).context)).toEqual({ locale: 'de', timezone: 'UTC' });
+  expect(row({ event: { context: { ip: '203.0.113.8' } } }).context).toBeNull();
+});
+
 test('the batch’s context lies under each touchpoint’s own', () => {
   const batch = { context: { locale: 'de', page: { url: 'https://a.example/' } } };
   expect(parsed(row({ batch }).context)).toEqual(batch.context);

@@ -62,7 +62,8 @@ export function sharedFactsOf(
   const sentAt = batch.sent_at == null ? null : readTime(batch.sent_at);
   // The browser's own name tells the device. A server's says nothing about the visitor.
   const userAgent = envelope.isTrusted ? undefined : envelope.userAgent;
-  const context = userAgent ? { userAgent, ...batch.context } : (batch.context ?? null);
+  const given = withoutAddress(batch.context ?? null);
+  const context = userAgent ? { userAgent, ...given } : given;
   return {
     sentAt,
     isSentAtUnread: batch.sent_at != null && sentAt === null,
@@ -83,7 +84,7 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
   if (clientTime === null) throw new Error('a touchpoint without a readable time');
   const { sentAt } = shared;
 
-  const own = event.context ?? null;
+  const own = withoutAddress(event.context ?? null);
   const context =
     own === null ? shared.context : shared.context === null ? own : { ...shared.context, ...own };
   const source = sourceOf(event, context, identity.anonymousId !== null);
@@ -125,6 +126,13 @@ export function rowOf(event: Touchpoint, envelope: Envelope, shared: SharedFacts
     internalReason: internalReasonOf(event, envelope),
     flags: flags.length === 0 ? null : flags,
   };
+}
+
+/** Visitors' addresses are not kept, whoever tells them. */
+function withoutAddress(context: Record<string, unknown> | null): Record<string, unknown> | null {
+  if (context === null || !('ip' in context)) return context;
+  const { ip: _, ...rest } = context;
+  return rest;
 }
 
 /** Segment's calls other than group name the account in their context. */
